@@ -1,0 +1,1 @@
+"""What every room stands on: the task specification, errors, budgets, the journal."""
