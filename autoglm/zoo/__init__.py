@@ -1,0 +1,1 @@
+"""Model Zoo: one learner a file, its search space beside it."""

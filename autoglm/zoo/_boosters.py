@@ -1,0 +1,241 @@
+"""LightGBM model text: the one form in which every tree ensemble is kept and predicted."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoglm.core.space import Params
+from autoglm.zoo._arrays import pack_text, unpack_text
+from autoglm.zoo._labels import softmax
+from autoglm.zoo.contract import Array, Facts, Model
+
+_FILE = "model.txt.z"
+_MANY_ROWS, _FEW_ROWS = 1000, 100
+_STEP = 20
+_HEAD = 1_000_000
+_AVERAGE = "average_output"
+_HUGE = 1e300
+_SIZES = re.compile(r"^tree_sizes=.*\n", re.MULTILINE)
+_NOT_NEEDED = ("leaf_weight", "internal_value", "internal_weight")
+_LEAVES = re.compile(r"^num_leaves=(\d+)$", re.MULTILINE)
+_TREE = re.compile(r"^Tree=\d+$", re.MULTILINE)
+
+
+def predict_threads(n_rows: int) -> int:
+    """Return the threads to predict with: ``AUTOGLM_PREDICT_THREADS``, else all for many rows."""
+    if n_rows <= _MANY_ROWS:
+        return 1
+    return int(os.environ.get("AUTOGLM_PREDICT_THREADS", "0"))
+
+
+class TreeModel(Model):
+    """A tree ensemble that LightGBM can predict and write.
+
+    Parameters
+    ----------
+    source
+        The model as text, or a fitted `lightgbm.Booster` with its `best_iteration` set.
+    n_classes
+        Number of classes; 1 for regression.
+    learned
+        Parameters that fix what this fit found out by itself, to fit again without
+        validation rows.
+    """
+
+    def __init__(self, source: Any, n_classes: int, learned: Params | None = None) -> None:
+        self.n_classes = n_classes
+        self.learned: Params = {} if learned is None else learned
+        if isinstance(source, str):
+            self.text = source
+        else:
+            self.booster = source.free_dataset()
+
+    @functools.cached_property
+    def booster(self) -> Any:
+        """The `lightgbm.Booster`, read from the text when first needed."""
+        return booster_of(self.text)
+
+    @functools.cached_property
+    def text(self) -> str:
+        """The model as LightGBM writes it, without the training parameters."""
+        whole: str = self.booster.model_to_string()
+        return whole.partition("\nend of trees")[0] + "\nend of trees\n"
+
+    def predict(self, X: Any) -> Array:
+        """Predict rows of the tree view: (n, p) float32."""
+        X = np.asarray(X, dtype=np.float32)
+        if len(X) == 0:
+            return np.zeros(0) if self.n_classes == 1 else np.zeros((0, self.n_classes))
+        raw = self._raw(X)
+        if self._averages:
+            shares = np.column_stack([1.0 - raw, raw]) if self.n_classes == 2 else raw
+            if self.n_classes == 1:
+                return raw
+            shares = np.maximum(shares, 0.0)
+            shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-12)
+            return shares
+        if self.n_classes == 1:
+            return raw
+        return softmax(raw[:, None] if self.n_classes == 2 else raw)
+
+    @functools.cached_property
+    def _averages(self) -> bool:
+        """Whether it is a forest: a live booster never is."""
+        return "text" in vars(self) and _AVERAGE in self.text[:_HEAD].partition("Tree=0")[0]
+
+    @functools.cached_property
+    def _rounds(self) -> int:
+        best: int = self.booster.best_iteration
+        return best if best > 0 else int(self.booster.current_iteration())
+
+    def _raw(self, X: NDArray[np.float32]) -> Array:
+        """Return raw scores (n,) or (n, k); of a forest the mean over its trees."""
+        threads, rounds = predict_threads(len(X)), self._rounds
+        # Many rows pass few trees at a time, so that these stay in the processor's cache.
+        step = max(1, rounds if len(X) < _FEW_ROWS else _STEP // min(2, self.n_classes))
+        total: Any = 0.0
+        for start in range(0, rounds, step):
+            total = total + np.asarray(
+                self.booster.predict(
+                    X,
+                    raw_score=True,
+                    start_iteration=start,
+                    num_iteration=min(step, rounds - start),
+                    validate_features=False,
+                    num_threads=threads,
+                )
+            )
+        scores: Array = total / rounds if self._averages else total
+        return scores
+
+    def dump(self) -> dict[str, bytes]:
+        """Return the compressed model text."""
+        return {_FILE: pack_text(self.text)}
+
+    @property
+    def row_us(self) -> float:
+        """A leaf of a tree is reached in about log2(leaves) + 1 steps of 20 ns."""
+        leaves = np.array(_LEAVES.findall(self.text), dtype=np.float64)
+        return float(0.02 * (np.log2(np.maximum(leaves, 1)) + 1).sum())
+
+    @property
+    def importance(self) -> Array | None:
+        """Share of the total gain of each feature."""
+        gain = np.asarray(self.booster.feature_importance("gain"), dtype=np.float64)
+        total = gain.sum()
+        return gain / total if total > 0 else gain
+
+
+def booster_of(text: str) -> Any:
+    """Return the `lightgbm.Booster` of a model text.
+
+    Raises
+    ------
+    ValueError
+        When LightGBM cannot read it.
+    """
+    import lightgbm
+
+    try:
+        # Given the sizes of trees LightGBM reads them in threads, where an error is fatal.
+        return lightgbm.Booster(model_str=_SIZES.sub("", text, count=1))
+    except lightgbm.basic.LightGBMError as error:
+        raise ValueError(f"not a LightGBM model: {error}") from error
+
+
+def load_trees(files: Mapping[str, bytes], facts: Facts) -> TreeModel:
+    """Read what `TreeModel.dump` wrote.
+
+    Raises
+    ------
+    ValueError
+        When the file is missing or damaged.
+    """
+    if _FILE not in files:
+        raise ValueError(f"the model has no {_FILE}")
+    model = TreeModel(unpack_text(files[_FILE]), 1 if facts.regression else facts.n_classes)
+    _ = model.booster  # read it now: a damaged text must not fail in the first prediction
+    return model
+
+
+def merge_trees(models: Sequence[Model]) -> TreeModel | None:
+    """Return one model that averages: raw scores of boosters, probabilities of forests.
+
+    The result is also shorter: what prediction does not need is left out, numbers have
+    nine digits. None when the models differ in features, classes or objective.
+    """
+    trees = [m for m in models if isinstance(m, TreeModel)]
+    if not trees or len(trees) != len(models):
+        return None
+    parts = [_split(m.text) for m in trees]
+    shapes = {tuple(_shape(head)) for head, _ in parts}
+    if len(shapes) > 1:
+        return None
+    forest = _AVERAGE in parts[0][0].splitlines()
+    total = sum(len(blocks) for _, blocks in parts)
+    blocks: list[str] = []
+    for _, own in parts:
+        scale = total / (len(parts) * len(own)) if forest else 1.0 / len(parts)
+        blocks += [_compact(block, scale) for block in own]
+    return TreeModel(join_text(parts[0][0], blocks), trees[0].n_classes)
+
+
+def join_text(head: str, blocks: Sequence[str]) -> str:
+    """Return a model text of its head and tree blocks, each from after ``Tree=<i>``."""
+    numbered = [f"Tree={i}\n{block.strip()}\n\n\n" for i, block in enumerate(blocks)]
+    return f"{head.rstrip()}\n\n{''.join(numbered)}end of trees\n"
+
+
+def between_floats(threshold: Array) -> Array:
+    """Move thresholds to the middle between the two float32 numbers around them.
+
+    Comparisons of float32 features stay as they were, and nine digits are enough to write
+    the result without touching either neighbour.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        below = threshold.astype(np.float32)
+        below = np.where(below > threshold, np.nextafter(below, np.float32(-np.inf)), below)
+        above = np.nextafter(below, np.float32(np.inf)).astype(np.float64)
+        middle = (below.astype(np.float64) + above) / 2
+    return np.where(np.isfinite(middle), middle, np.clip(threshold, -_HUGE, _HUGE))
+
+
+def _split(text: str) -> tuple[str, list[str]]:
+    body = text.partition("\nend of trees")[0]
+    head, *blocks = _TREE.split(body)
+    kept = [line for line in head.splitlines() if line and not line.startswith("tree_sizes=")]
+    return "\n".join(kept), blocks
+
+
+def _shape(head: str) -> list[str]:
+    wanted = ("num_class=", "num_tree_per_iteration=", "max_feature_idx=", "objective=", _AVERAGE)
+    return [line for line in head.splitlines() if line.startswith(wanted)]
+
+
+def _compact(block: str, scale: float) -> str:
+    """Rewrite a tree block: leaf values times `scale`, no more digits or lines than needed."""
+    lines = dict(line.split("=", 1) for line in block.strip().splitlines())
+    for name in _NOT_NEEDED:
+        lines.pop(name, None)
+    lines["leaf_value"] = _digits("%.9g", scale * _numbers(lines["leaf_value"]))
+    if "split_gain" in lines:
+        lines["split_gain"] = _digits("%.4g", _numbers(lines["split_gain"]))
+    # In a tree with categories a threshold can be the number of a set of codes.
+    if lines.get("num_cat", "0") == "0" and lines.get("threshold"):
+        lines["threshold"] = _digits("%.9g", between_floats(_numbers(lines["threshold"])))
+    return "\n".join(f"{name}={value}" for name, value in lines.items())
+
+
+def _numbers(text: str) -> Array:
+    return np.array(text.split(), dtype=np.float64)
+
+
+def _digits(form: str, values: Array) -> str:
+    return " ".join([form] * len(values)) % tuple(values.tolist())

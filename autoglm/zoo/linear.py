@@ -1,0 +1,146 @@
+"""Linear models: logistic regression and ridge, the strength of the penalty found by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from autoglm.core.space import Params, Space
+from autoglm.zoo._arrays import dump_arrays, load_arrays
+from autoglm.zoo._descent import Problem, Step, descend, ridge_path
+from autoglm.zoo._labels import loss, require_rows, softmax, weights_of
+from autoglm.zoo.contract import Array, Facts, Fold, Learner, Limits, Model, View
+
+#: Penalties to walk through, from strong to weak, as a share of the mean loss.
+_PATH = tuple(float(v) for v in 10.0 ** np.arange(0.0, -6.1, -0.5))
+_PATIENCE = 2
+_FALLBACK = 1e-3
+_CLOSED_FORM_COLUMNS = 1500
+
+
+class LinearModel(Model):
+    """Coefficients (q, k) and intercepts (k,); one column for two classes or a number."""
+
+    def __init__(
+        self, coef: Any, intercept: Any, *, regression: bool, learned: Params | None = None
+    ) -> None:
+        self.coef = np.asarray(coef, dtype=np.float32)
+        self.intercept = np.asarray(intercept, dtype=np.float32)
+        self.regression = regression
+        self.learned: Params = {} if learned is None else learned
+
+    def predict(self, X: Any) -> Array:
+        """Predict rows of the dense or sparse view (n, q)."""
+        # In double precision, where a row's sum does not depend on the rows beside it.
+        scores = np.asarray(X @ self.coef.astype(np.float64)) + self.intercept
+        return scores[:, 0].astype(np.float64) if self.regression else softmax(scores)
+
+    @property
+    def row_us(self) -> float:
+        """One multiplication a coefficient."""
+        return 0.0005 * self.coef.size
+
+    def dump(self) -> dict[str, bytes]:
+        """Return the coefficients as files."""
+        arrays = {"coef": self.coef, "intercept": self.intercept}
+        return dump_arrays({"regression": self.regression}, arrays)
+
+    @property
+    def importance(self) -> Array | None:
+        """Share of each column in the sum of absolute coefficients; columns are scaled."""
+        size: Array = np.abs(self.coef.astype(np.float64)).sum(axis=1)
+        size /= max(float(size.sum()), 1e-12)
+        return size
+
+
+class Linear(Learner):
+    """Logistic regression with an L2 penalty, or ridge regression, on the dense view."""
+
+    name: ClassVar[str] = "linear"
+    view: ClassVar[View] = "dense"
+    title = "Logistic regression or ridge, its penalty chosen on validation rows."
+
+    def space(self, facts: Facts) -> Space:
+        """Nothing to choose: the penalty is walked through inside a fit."""
+        return {}
+
+    def defaults(self, facts: Facts) -> Sequence[Params]:
+        """One configuration."""
+        return [{}]
+
+    def fit(self, fold: Fold, params: Params, facts: Facts, limits: Limits) -> LinearModel:
+        """Walk from a strong penalty to a weak one and keep the best on `fold.valid`.
+
+        Without validation rows the penalty is ``params["penalty"]``.
+        """
+        require_rows(fold, facts)
+        fixed = params.get("penalty")
+        path: tuple[float, ...] = _PATH if len(fold.valid) else (_FALLBACK,)
+        if fixed is not None:
+            path = (float(fixed),)
+        problem = Problem.of(fold, facts)
+        if facts.regression and problem.columns <= _CLOSED_FORM_COLUMNS:
+            steps = ridge_path(problem, path)
+        else:
+            steps = descend(problem, path, limits)
+        return best_on_valid(fold, facts, steps)
+
+    def load(self, files: Mapping[str, bytes], facts: Facts) -> LinearModel:
+        """Read the coefficients."""
+        header, arrays = load_arrays(files)
+        try:
+            coef, intercept = arrays["coef"], arrays["intercept"]
+            return LinearModel(coef, intercept, regression=bool(header["regression"]))
+        except KeyError as error:
+            raise ValueError(f"not a linear model: {error} is missing") from error
+
+    def merge(self, models: Sequence[Model]) -> Model | None:
+        """Average the coefficients: the mean of raw scores."""
+        linear = [m for m in models if isinstance(m, LinearModel)]
+        if not linear or len({m.coef.shape for m in linear}) > 1 or len(linear) != len(models):
+            return None
+        coef = np.mean([m.coef for m in linear], axis=0)
+        intercept = np.mean([m.intercept for m in linear], axis=0)
+        return LinearModel(coef, intercept, regression=linear[0].regression)
+
+
+class LinearText(Linear):
+    """The same on the sparse view, where text is: many more columns than rows."""
+
+    name, view = "linear_text", "sparse"
+    title = "Logistic regression or ridge on words and characters of text columns."
+
+    def suits(self, facts: Facts) -> bool:
+        """Only where there is text."""
+        return facts.has_text
+
+
+def best_on_valid(fold: Fold, facts: Facts, steps: Iterable[Step]) -> LinearModel:
+    """Return the step of a path with the least loss on `fold.valid`, the first without it.
+
+    Raises
+    ------
+    ValueError
+        When there is no step.
+    """
+    best: LinearModel | None = None
+    best_loss, worse = float("inf"), 0
+    valid_X = fold.X[fold.valid] if len(fold.valid) else None
+    for penalty, coef, intercept in steps:
+        learned: Params = {"penalty": penalty}
+        model = LinearModel(coef, intercept, regression=facts.regression, learned=learned)
+        if valid_X is None:
+            return model
+        weight = weights_of(fold, fold.valid)
+        now = loss(fold.y[fold.valid], model.predict(valid_X), weight)
+        if best is None or now < best_loss:
+            best, best_loss, worse = model, now, 0
+        else:
+            worse += 1
+            if worse >= _PATIENCE:
+                break
+    if best is None:
+        raise ValueError("no step of the path was finished")
+    return best
