@@ -1,0 +1,1 @@
+"""DataFlow Engine: read, profile, clean, split and encode tables."""

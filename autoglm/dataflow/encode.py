@@ -1,0 +1,311 @@
+"""Typed columns to the matrices that learners eat.
+
+`Encoder.fit` looks at features only, never at the target, so one fit serves all folds.
+Views (see `autoglm.zoo.contract.View`): "tree" keeps numbers, gaps and category codes;
+"dense" is robustly scaled, smoothly clipped and one-hot; "sparse" adds TF-IDF of text.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoglm.dataflow.columns import Column, Columns
+from autoglm.dataflow.text_features import TextFeatures
+
+Matrix = NDArray[np.float32]
+
+MAX_CODES = 1000
+MAX_ONE_HOT = 64
+MAX_ONE_HOT_TOTAL = 4000
+DAY_S = 86_400.0
+
+
+@dataclass
+class Category:
+    """Vocabulary of one category column, most frequent first; codes below `one_hot` get a
+    column of their own in the dense view."""
+
+    name: str
+    codes: dict[str, int]
+    one_hot: int
+
+
+@dataclass
+class Scaling:
+    """Robust scale of the numeric block: center and scale (m,), and which columns get a
+    column that says "missing"."""
+
+    center: Matrix
+    scale: Matrix
+    gaps: NDArray[np.int64]
+
+
+@dataclass
+class Encoder:
+    """A fitted encoding.
+
+    Attributes
+    ----------
+    numbers
+        Names of number and boolean columns.
+    dates
+        Names of date columns, each with whether it has a time of day.
+    categories
+        Category columns.
+    scaling
+        Scale of the numeric block.
+    text
+        Text features of all text columns together, or None.
+    """
+
+    numbers: list[str]
+    dates: list[tuple[str, bool]]
+    categories: list[Category]
+    scaling: Scaling
+    text: TextFeatures | None
+
+    @classmethod
+    def fit(cls, columns: Columns, seed: int = 0) -> Encoder:
+        """Learn vocabularies, scales and text features from the training rows."""
+        numbers = [n for n, c in columns if c.kind in ("number", "boolean")]
+        dates = [(n, _has_time(c)) for n, c in columns if c.kind == "date"]
+        texts = {n: c.values for n, c in columns if c.kind == "text"}
+        text = TextFeatures.fit(texts, seed) if texts else None
+        encoder = cls(numbers, dates, _categories(columns), _no_scaling(), text)
+        encoder.scaling = _fit_scaling(encoder._numeric_block(columns))
+        return encoder
+
+    @property
+    def categorical(self) -> dict[int, int]:
+        """Tree-view index of each category column, with its number of codes."""
+        first = len(self._numeric_names())
+        return {first + i: len(c.codes) for i, c in enumerate(self.categories)}
+
+    def tree_names(self) -> list[str]:
+        """Return the name of each column of the tree view."""
+        return self._numeric_names() + [c.name for c in self.categories] + self._text_names()
+
+    def dense_names(self) -> list[str]:
+        """Return the name of each column of the dense view."""
+        numeric = self._numeric_names()
+        names = numeric + [f"{numeric[i]} missing" for i in self.scaling.gaps]
+        for category in self.categories:
+            names += [f"{category.name} = {v}" for v in list(category.codes)[: category.one_hot]]
+        return names + self._text_names()
+
+    def transform(self, columns: Columns, views: Iterable[str]) -> dict[str, Any]:
+        """Return the wanted views of the rows.
+
+        Returns
+        -------
+        dict
+            "tree" and "dense": float32 (n, columns); "sparse": csr float32.
+        """
+        wanted = set(views)
+        numeric = self._numeric_block(columns)
+        codes = self._codes(columns)
+        tfidf, reduced = self._text(columns)
+        out: dict[str, Any] = {}
+        if "tree" in wanted:
+            shape = (columns.n_rows, numeric.shape[1] + codes.shape[1])
+            tree = np.empty((shape[0], shape[1] + _width(reduced)), np.float32)
+            tree[:, : numeric.shape[1]] = numeric
+            tree[:, numeric.shape[1] : shape[1]] = codes
+            if reduced is not None:
+                tree[:, shape[1] :] = reduced
+            out["tree"] = tree
+        if wanted & {"dense", "sparse"}:
+            dense = self._dense(numeric, codes, reduced)
+            out["dense"] = dense
+            if "sparse" in wanted:
+                out["sparse"] = _beside(dense, tfidf)
+        return {name: out[name] for name in wanted}
+
+    def _numeric_names(self) -> list[str]:
+        names = list(self.numbers)
+        for name, has_time in self.dates:
+            names += [f"{name} {part}" for part in _date_parts_names(has_time)]
+        return names
+
+    def _text_names(self) -> list[str]:
+        return self.text.names() if self.text else []
+
+    def _text(self, columns: Columns) -> tuple[Any, Matrix | None]:
+        if self.text is None:
+            return None, None
+        texts = {name: columns[name].values for name in self.text.columns}
+        tfidf = self.text.tfidf(texts, columns.n_rows)
+        return tfidf, self.text.reduce(texts, tfidf)
+
+    def _numeric_block(self, columns: Columns) -> Matrix:
+        block = np.empty((columns.n_rows, len(self._numeric_names())), np.float32)
+        for i, name in enumerate(self.numbers):
+            block[:, i] = columns[name].values
+        at = len(self.numbers)
+        for name, has_time in self.dates:
+            parts = _date_parts(columns[name].values, has_time)
+            block[:, at : at + parts.shape[1]] = parts
+            at += parts.shape[1]
+        return block
+
+    def _codes(self, columns: Columns) -> Matrix:
+        codes = np.empty((columns.n_rows, len(self.categories)), np.float32)
+        for i, category in enumerate(self.categories):
+            lookup = category.codes.get
+            values = columns[category.name].values.tolist()
+            codes[:, i] = [lookup(v, np.nan) for v in values]
+        return codes
+
+    def _dense(self, numeric: Matrix, codes: Matrix, reduced: Matrix | None) -> Matrix:
+        scaled = (numeric - self.scaling.center) / self.scaling.scale
+        missing = np.isnan(scaled)
+        np.copyto(scaled, 0, where=missing)
+        # Nearly linear within 3 scales, never beyond 3 * sqrt(2) of them.
+        scaled = scaled / np.sqrt(1 + (scaled / 3) ** 2)
+        hot = sum(c.one_hot for c in self.categories)
+        m, gaps = scaled.shape[1], len(self.scaling.gaps)
+        dense = np.zeros((len(numeric), m + gaps + hot + _width(reduced)), np.float32)
+        dense[:, :m] = scaled
+        dense[:, m : m + gaps] = missing[:, self.scaling.gaps]
+        at = m + gaps
+        for i, category in enumerate(self.categories):
+            rows = np.flatnonzero(codes[:, i] < category.one_hot)
+            dense[rows, at + codes[rows, i].astype(np.int64)] = 1
+            at += category.one_hot
+        if reduced is not None:
+            dense[:, at:] = reduced
+        return dense
+
+    def dump(self) -> dict[str, bytes]:
+        """Return the encoder as JSON and npz files."""
+        plan = {
+            "numbers": self.numbers,
+            "dates": self.dates,
+            "categories": [[c.name, list(c.codes), c.one_hot] for c in self.categories],
+        }
+        files = {"encoder.json": json.dumps(plan, ensure_ascii=False).encode()}
+        files["scaling.npz"] = pack_arrays(
+            center=self.scaling.center, scale=self.scaling.scale, gaps=self.scaling.gaps
+        )
+        if self.text:
+            files["text.npz"] = pack_arrays(**self.text.arrays())
+            files["text.json"] = json.dumps(list(self.text.columns), ensure_ascii=False).encode()
+        return files
+
+    @classmethod
+    def load(cls, files: Mapping[str, bytes]) -> Encoder:
+        """Return the encoder that `dump` wrote."""
+        plan = json.loads(files["encoder.json"])
+        categories = [
+            Category(name, {value: code for code, value in enumerate(values)}, one_hot)
+            for name, values, one_hot in plan["categories"]
+        ]
+        text = None
+        if "text.npz" in files:
+            arrays = unpack_arrays(files["text.npz"])
+            text = TextFeatures(tuple(json.loads(files["text.json"])), **arrays)
+        dates = [(name, bool(has_time)) for name, has_time in plan["dates"]]
+        scaling = Scaling(**unpack_arrays(files["scaling.npz"]))
+        return cls(plan["numbers"], dates, categories, scaling, text)
+
+
+def pack_arrays(**arrays: NDArray[Any]) -> bytes:
+    """Return named arrays as compressed npz bytes; arrays of objects are refused."""
+    if any(a.dtype.hasobject for a in arrays.values()):
+        raise ValueError("arrays of objects cannot be stored")
+    out = io.BytesIO()
+    np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
+    return out.getvalue()
+
+
+def unpack_arrays(content: bytes) -> dict[str, NDArray[Any]]:
+    """Return the arrays that `pack_arrays` wrote."""
+    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}
+
+
+def _width(matrix: Matrix | None) -> int:
+    return 0 if matrix is None else int(matrix.shape[1])
+
+
+def _beside(dense: Matrix, tfidf: Any) -> Any:
+    from scipy import sparse
+
+    if tfidf is None:
+        return sparse.csr_matrix(dense)
+    return sparse.hstack([sparse.csr_matrix(dense), tfidf], format="csr")
+
+
+def _categories(columns: Columns) -> list[Category]:
+    found, total = [], 0
+    for name, column in columns:
+        if column.kind != "category":
+            continue
+        counts = Counter(v for v in column.values.tolist() if v is not None)
+        # A value seen once teaches nothing, unless nearly all of them are.
+        common = [v for v, n in counts.most_common(MAX_CODES) if n > 1] or list(counts)[:MAX_CODES]
+        one_hot = min(len(common), MAX_ONE_HOT, MAX_ONE_HOT_TOTAL - total)
+        total += one_hot
+        found.append(Category(name, {v: i for i, v in enumerate(common)}, one_hot))
+    return found
+
+
+def _no_scaling() -> Scaling:
+    return Scaling(np.zeros(0, np.float32), np.ones(0, np.float32), np.zeros(0, np.int64))
+
+
+def _fit_scaling(block: Matrix, sample: int = 20_000) -> Scaling:
+    """Median and interquartile range; the standard deviation where the range is zero."""
+    n, m = block.shape
+    if n == 0 or m == 0:
+        return Scaling(np.zeros(m, np.float32), np.ones(m, np.float32), np.zeros(0, np.int64))
+    rows = block[:: max(1, n // sample)].astype(np.float64)
+    empty = np.isnan(rows).all(axis=0)
+    rows[:, empty] = 0
+    low, center, high = np.nanpercentile(rows, [25, 50, 75], axis=0)
+    spread = (high - low) / 1.349
+    deviation = np.nanstd(rows, axis=0)
+    scale = np.where(spread > 1e-9 * np.maximum(1, np.abs(center)), spread, deviation)
+    scale[~np.isfinite(scale) | (scale <= 1e-12)] = 1
+    gaps = np.flatnonzero(np.isnan(block).mean(axis=0) > 0.005)
+    return Scaling(center.astype(np.float32), scale.astype(np.float32), gaps)
+
+
+def _has_time(column: Column) -> bool:
+    known = column.values[np.isfinite(column.values.astype(np.float64))]
+    return bool(len(known)) and bool(np.any(known % DAY_S != 0))
+
+
+def _date_parts_names(has_time: bool) -> list[str]:
+    return ["days", "year", "month", "day", "weekday", *(["hour"] if has_time else [])]
+
+
+def _date_parts(seconds: NDArray[Any], has_time: bool) -> Matrix:
+    """Return days since 1970, year, month, day, weekday and hour of each date (UTC)."""
+    seconds = np.asarray(seconds, np.float64)
+    known = np.isfinite(seconds)
+    stamps = np.where(known, seconds, 0).astype("datetime64[s]")
+    days = stamps.astype("datetime64[D]")
+    months = stamps.astype("datetime64[M]")
+    years = stamps.astype("datetime64[Y]")
+    number = days.astype(np.int64)
+    parts = [
+        number.astype(np.float64),
+        years.astype(np.float64) + 1970,
+        (months - years).astype(np.float64) + 1,
+        (days - months).astype(np.float64) + 1,
+        ((number + 3) % 7).astype(np.float64),
+    ]
+    if has_time:
+        parts.append((np.where(known, seconds, 0) % DAY_S) // 3600)
+    block = np.stack(parts, axis=1)
+    block[~known] = np.nan
+    return block.astype(np.float32)
