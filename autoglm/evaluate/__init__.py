@@ -1,0 +1,1 @@
+"""How good a model is, and why: metrics, calibration, robustness, explanation, report."""
