@@ -1,0 +1,100 @@
+"""A worker process: reads jobs as lines of JSON, fits, leaves files, answers a line each.
+
+Started by `autoglm.tuner.executor.ProcessExecutor`; it ends when its input does, so it
+never outlives the process that started it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import time
+import traceback
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autoglm.core import hooks
+from autoglm.core.errors import AutoGLMError
+from autoglm.tuner.executor import Job, Result
+from autoglm.tuner.scoring import Scorer
+from autoglm.tuner.workspace import Workspace, write_fit
+from autoglm.zoo.contract import Fold, Learner, Limits
+
+#: Share of a job's time kept for predicting and writing.
+RESERVE = 0.15
+
+
+class Runner:
+    """Runs jobs of one run folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.work = Workspace(folder)
+        self.scorer = Scorer(self.work.metric)
+        self._views: dict[str, Any] = {}
+        self._learners: dict[str, Learner] = {
+            one.name: one for group in hooks.manager().hook.autoglm_learners() for one in group
+        }
+
+    def run(self, job: Job) -> Result:
+        """Fit, score, leave the files, and say how it went; a failure is a result too."""
+        try:
+            return self._fit(job)
+        except (MemoryError, AutoGLMError) as error:
+            return Result(job.key, job.fold, error=f"{type(error).__name__}: {error}"[:500])
+        except Exception as error:  # noqa: BLE001 - the worker boundary: one bad fit must not end the run
+            if os.environ.get("AUTOGLM_DEBUG"):
+                traceback.print_exc()
+            return Result(job.key, job.fold, error=f"{type(error).__name__}: {error}"[:500])
+
+    def _fit(self, job: Job) -> Result:
+        start = time.monotonic()
+        learner = self._learners[job.learner]
+        X = self._view(learner.view)
+        train, valid = self.work.folds[job.fold]
+        fold = Fold(X, self.work.y, train, valid)
+        limits = Limits(start + job.seconds * (1 - RESERVE), job.seed)
+        model = learner.fit(fold, job.params, self.work.facts, limits)
+        oof = self.scorer.bounded(model.predict(X[valid]))
+        score = self.scorer.utility(self.work.y[valid], oof)
+        if not np.isfinite(oof).all() or not np.isfinite(score):
+            raise ValueError(f"{job.learner} predicts values that are not finite")
+        files = model.dump()
+        write_fit(self.work.fit_folder(job.key, job.fold), oof, files)
+        return Result(
+            key=job.key,
+            fold=job.fold,
+            score=float(score),
+            seconds=time.monotonic() - start,
+            predict_us=model.row_us,
+            size=sum(map(len, files.values())),
+        )
+
+    def _view(self, name: Any) -> Any:
+        if name not in self._views:
+            self._views[name] = self.work.view(name)
+        return self._views[name]
+
+
+def main(arguments: list[str]) -> None:
+    """Warm up, then serve jobs until the input ends."""
+    folder, *plugins = arguments
+    # What fits print must not get into the answers.
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    for name in plugins:
+        hooks.register(importlib.import_module(name))
+    hooks.manager()
+    importlib.import_module("lightgbm")  # while the caller still encodes the data
+    runner: Runner | None = None
+    for line in sys.stdin:
+        runner = runner or Runner(Path(folder))
+        answers.write(json.dumps(asdict(runner.run(Job(**json.loads(line))))) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
