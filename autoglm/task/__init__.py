@@ -1,0 +1,1 @@
+"""From a sentence and a table's profile to a task specification."""

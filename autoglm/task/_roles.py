@@ -1,0 +1,191 @@
+"""What the other columns are for: left out, grouping the rows, dating them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from autoglm.core.spec import Decision, Split, TaskType
+from autoglm.core.text import say
+from autoglm.dataflow.profile import ColumnProfile, TableProfile
+from autoglm.task import _cues
+from autoglm.task._cues import Role
+from autoglm.task._match import Mention, mention, name_of
+from autoglm.task._phrases import phrases
+from autoglm.task._reading import Clause, Reading
+from autoglm.task._words import word_set
+from autoglm.task.lexicon import lexicon
+
+_DROP_ENOUGH, _GROUP_ENOUGH = 0.8, 0.5
+_DROPPED: Mapping[Role, float] = {"drop": 1.0}
+_ANYWHERE: Mapping[Role, float] = {"open": 1.0}
+_ALL_OTHERS, _IDS = phrases("columns.all_others"), phrases("columns.ids")
+_TIME_NAME = phrases("columns.time")
+_NO_GROUP = word_set(
+    "time date row rows data way type order model 时间 日期 行 数据 先后 时序",
+)
+
+
+def left_out(reading: Reading, profile: TableProfile, target: str) -> Decision[Any] | None:
+    """Return the columns that the sentence wants left out, or None.
+
+    When it wants something left out that is no column, the decision's confidence is low and
+    its reason says so.
+    """
+    spans = reading.spans("drop")
+    if not spans:
+        return None
+    found: dict[str, Mention] = {}
+    for name in profile.columns:
+        said = mention(name_of(name), reading, _DROPPED)
+        if name != target and said.strength >= _DROP_ENOUGH:
+            found[name] = said
+    chosen = _best_only(found) | _whole_groups(spans, profile, target)
+    if any(_IDS.search(span) for span in spans) and not any(map(_IDS.search, map(_spaced, chosen))):
+        chosen |= {name for name in profile.of_kind("id") if name != target}
+    names = tuple(name for name in profile.columns if name in chosen)
+    if not names:
+        return _no_such_column(spans, reading, profile)
+    shown = ", ".join(spans)
+    return Decision[Any](
+        value=names, source="sentence", confidence=0.9,
+        reason=say(en=f'the sentence leaves out "{shown}"', zh=f"句子要求不用“{shown}”"),
+    )  # fmt: skip
+
+
+def _spaced(name: str) -> str:
+    return " ".join(word.text for word in name_of(name).words)
+
+
+def _best_only(found: Mapping[str, Mention]) -> set[str]:
+    """Leave away names that are only like words by which another is named in full."""
+    whole = {name for name, said in found.items() if said.strength >= 1.0}
+    taken = {word.lower() for name in whole for word in found[name].words}
+    return {
+        name for name, said in found.items()
+        if name in whole or not taken.issuperset(word.lower() for word in said.words)
+    }  # fmt: skip
+
+
+def _whole_groups(spans: list[str], profile: TableProfile, target: str) -> set[str]:
+    """Return every column that shares the thing named after "other" or "all" with the target."""
+    out: set[str] = set()
+    for span in spans:
+        if not _ALL_OTHERS.search(span):
+            continue
+        said = [w for w in lexicon().words(_ALL_OTHERS.sub(" ", span)) if w.length == 1]
+        stems = {
+            own.stem
+            for own in name_of(target).words
+            if any(own.stem == word.stem or own.concepts & word.concepts for word in said)
+        }
+        out |= {n for n in profile.columns if n != target and stems & set(name_of(n).stems)}
+    return out
+
+
+def _no_such_column(
+    spans: list[str], reading: Reading, profile: TableProfile
+) -> Decision[Any] | None:
+    words = [w for clause in reading.clauses for w in clause.words if reading.role(w) == "drop"]
+    if not any(w.concepts for w in words):
+        return None  # "without delay", "别超过": not about columns
+    shown = ", ".join(spans)
+    return Decision[Any](
+        value=(), source="sentence", confidence=0.4,
+        reason=say(en=f'found no column for "{shown}"; use --drop to name it',
+                   zh=f"没有找到“{shown}”对应的列;可用 --drop 指定"),
+    )  # fmt: skip
+
+
+def choose_split(
+    reading: Reading, profile: TableProfile, target: str, task_type: TaskType
+) -> dict[str, Decision[Any]]:
+    """Return the decisions on `split` and the column it needs."""
+    group = _group_column(reading, profile, target)
+    if group is not None:
+        return {"split": _decision("grouped", group.reason, "sentence"), "group_column": group}
+    return _time_split(reading, profile, target) or {"split": _usual_split(task_type)}
+
+
+def _usual_split(task_type: TaskType) -> Decision[Any]:
+    if task_type == "regression":
+        return _decision(
+            "random", say(en="usual for numbers", zh="预测数值时的常用划分"), "default"
+        )
+    why = say(en="every part keeps the share of each class", zh="各部分保持类别比例")
+    return _decision("stratified", why, "default")
+
+
+def _decision(value: Split, reason: str, source: Any) -> Decision[Any]:
+    return Decision[Any](value=value, source=source, reason=reason)
+
+
+def _time_split(
+    reading: Reading, profile: TableProfile, target: str
+) -> dict[str, Decision[Any]] | None:
+    asked = reading.says(_cues.BY_TIME)
+    forecast = asked or reading.says(_cues.FORECAST)
+    dates = [n for n in profile.of_kind("date") if n != target]
+    if asked and not dates:
+        dates = [
+            n for n, c in profile.columns.items()
+            if c.kind == "number" and n != target and _TIME_NAME.search(n.strip().lower())
+        ][:1]  # fmt: skip
+    if forecast is None or not (dates or asked):
+        return None
+    why = say(en=f'the sentence says "{forecast.group()}"', zh=f"句子说“{forecast.group()}”")
+    split = _decision("time", why, "sentence")
+    if not dates:
+        return {"split": split}  # rows are then taken to stand in order of time
+    best = max(dates, key=lambda n: mention(name_of(n), reading, _ANYWHERE).strength)
+    why = say(en=f"{best} dates the rows", zh=f"{best} 是各行的时间")
+    return {"split": split, "time_column": Decision[Any](value=best, source="profile", reason=why)}
+
+
+def _group_column(reading: Reading, profile: TableProfile, target: str) -> Decision[Any] | None:
+    for found in _cues.GROUPS.finditer(reading.text):
+        words = next(value for value in found.groupdict().values() if value).strip()
+        if words.split()[0].lower() in _NO_GROUP or words in _NO_GROUP:
+            continue
+        best, strength = _entity_column(words, profile, target)
+        if best is not None and strength >= _GROUP_ENOUGH:
+            return Decision[Any](
+                value=best, source="sentence", confidence=0.85,
+                reason=say(en=f'rows of one {best} belong together ("{found.group().strip()}")',
+                           zh=f"同一 {best} 的行属于一组(“{found.group().strip()}”)"),
+            )  # fmt: skip
+    return None
+
+
+def _entity_column(words: str, profile: TableProfile, target: str) -> tuple[str | None, float]:
+    """Return the column that numbers the things named, each on several rows."""
+    clause = Clause(0, len(words), tuple(lexicon().words(words)))
+    role: Role = "open"
+    everywhere = (role,) * len(words)
+    part = Reading(words, everywhere, (clause,))
+    best, most = None, 0.0
+    for name, column in profile.columns.items():
+        if name == target or not _can_group(column):
+            continue
+        strength = mention(name_of(name), part, _ANYWHERE).strength
+        named_id = 0.05 * bool(re.search(r"id|no|code|编号|号|$^", name.lower()))
+        if strength + named_id > most and strength > 0:
+            best, most = name, strength + named_id
+    return best, most
+
+
+def _can_group(column: ColumnProfile) -> bool:
+    if column.kind not in ("id", "category", "number", "text") or not column.n_rows:
+        return False
+    whole = column.kind != "number" or column.integer
+    return whole and 5 <= column.n_unique <= 0.9 * column.n_rows
+
+
+def interpretable(reading: Reading) -> Decision[Any] | None:
+    """Return the wish for a model that can be explained, or None."""
+    found = reading.says(_cues.INTERPRETABLE)
+    if found is None:
+        return None
+    why = say(en=f'the sentence says "{found.group()}"', zh=f"句子说“{found.group()}”")
+    return Decision[Any](value=True, source="sentence", reason=why, confidence=0.9)

@@ -1,0 +1,355 @@
+"""Which column is to be predicted, and whether it is a number or a class."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from autoglm.core.errors import SpecError
+from autoglm.core.spec import Decision, TaskType
+from autoglm.core.text import say
+from autoglm.dataflow.profile import ColumnProfile, TableProfile
+from autoglm.task import _cues, _measures
+from autoglm.task._cues import Role
+from autoglm.task._match import Mention, mention, name_of, values_mentioned
+from autoglm.task._reading import Reading
+from autoglm.task._words import word_set
+
+#: What a word counts for when the target is looked for.
+ROLE_WEIGHTS: Mapping[Role, float] = {
+    "named": 1.2, "target": 1.0, "open": 0.85, "context": 0.6, "feature": 0.3, "group": 0.1,
+}  # fmt: skip
+
+_LABELS = word_set(
+    "target label class y outcome response result labels targets classes output",
+    "目标 标签 类别 结果 目标值 目标列 y值 因变量",
+)
+#: A table's label column, wanted by nothing but its name; and its last and first column.
+_LABEL_PRIOR, _LAST_PRIOR, _FIRST_PRIOR = 0.5, 0.4, 0.3
+#: What a column counts for that names, tells or dates the rows.
+_ODD_KIND = 0.35
+_UNDERSTOOD, _CLOSE = 0.45, 0.06
+_MAX_CLASSES = 200
+_FEW_NUMBERS, _MANY_NUMBERS = 20, 50
+# Whole numbers on a scale: their order matters, so the error of a number does too.
+_SCALES = word_set(
+    "quality score rating points stars count cnt number qty age rank year price rings grade level",
+    "质量 评分 得分 分数 数量 年龄 次数 星级 等级",
+)
+_ROW_NUMBER = re.compile(r"(?:^|[\s_.-])(?:id|no|nr|number|code|index)$|号$|代码$|rownames")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A column that may be the target, how well it fits, and why."""
+
+    column: ColumnProfile
+    score: float
+    found: Mention
+    why: str
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What the sentence asks for, and where the column stands.
+
+    `kind` is "classes", "numbers" or ""; `misfit` what a column of the other kind counts for;
+    `event` whether it asks for something that happens or not; `place` is "first", "last" or "".
+    """
+
+    kind: str
+    misfit: float
+    event: bool
+    place: str
+
+
+def classes_like(column: ColumnProfile) -> bool:
+    """Return whether the values can be classes."""
+    if column.kind in ("category", "boolean"):
+        return column.n_unique <= _MAX_CLASSES
+    return column.kind == "number" and column.integer and column.n_unique <= _FEW_NUMBERS
+
+
+def number_like(column: ColumnProfile) -> bool:
+    """Return whether the values can be predicted as numbers."""
+    return column.kind == "number" and column.n_unique > 2
+
+
+def choose_target(reading: Reading, profile: TableProfile) -> Decision[str]:
+    """Choose the target; the decision's confidence is below 0.5 when it is a guess.
+
+    Raises
+    ------
+    SpecError
+        When the sentence fits no column and asks for nothing.
+    """
+    at_place = _by_position(reading, profile)
+    if at_place is not None:
+        return at_place
+    candidates = rank(reading, profile)
+    if not candidates or not (_asks(reading) or candidates[0].found.strength >= _UNDERSTOOD):
+        raise _nothing_fits(profile)
+    return _decide(candidates)
+
+
+def rank(reading: Reading, profile: TableProfile) -> list[Candidate]:
+    """Return the columns that can be a target, best first."""
+    painted = {"named", "target"} & set(reading.roles)
+    weights = dict(ROLE_WEIGHTS) | ({} if painted else {"open": 1.0})
+    wants = wanted_kind(reading)
+    event = wants != "numbers" and reading.says(_cues.ASKS_EVENT) is not None
+    misfit = 0.3 if metric_kind(reading) else 0.6
+    names = list(profile.columns)
+    out = []
+    for position, column in enumerate(profile.columns.values()):
+        if column.kind == "constant":
+            continue
+        place = "last" if position == len(names) - 1 else "first" if position == 0 else ""
+        out.append(_candidate(column, reading, weights, _Wanted(wants, misfit, event, place)))
+    return sorted(out, key=lambda c: -c.score)
+
+
+def wanted_kind(reading: Reading) -> str:
+    """Return "classes", "numbers" or "" by what the sentence asks for."""
+    by_metric = metric_kind(reading)
+    classes = len(_cues.ASKS_CLASSES.findall(reading.text))
+    numbers = len(_cues.ASKS_NUMBERS.findall(reading.text))
+    by_words = "" if classes == numbers else "classes" if classes > numbers else "numbers"
+    return by_metric or by_words
+
+
+def metric_kind(reading: Reading) -> str:
+    """Return "classes" or "numbers" when the metric that is named fits only one of them."""
+    kinds = {
+        "numbers" if name in _measures.METRICS["regression"] else "classes"
+        for name, _ in _measures.named(reading.text)
+    }
+    return kinds.pop() if len(kinds) == 1 else ""
+
+
+def _asks(reading: Reading) -> bool:
+    painted = bool({"named", "target"} & set(reading.roles))
+    return painted or reading.says(_cues.ASKS_ANYTHING) is not None
+
+
+def _candidate(
+    column: ColumnProfile, reading: Reading, weights: Mapping[Role, float], wanted: _Wanted
+) -> Candidate:
+    fit = _fit(column, wanted)
+    by_name = mention(name_of(column.name), reading, weights)
+    by_value = _by_value(column, reading, weights)
+    found = max(by_name, by_value, key=lambda m: m.strength)
+    other = min(by_name.strength, by_value.strength)
+    whole = by_name.strength >= 1.0 and by_name.role in ("named", "target")
+    lifted = 0.45 if by_name.role == "target" and fit == _ODD_KIND else 0.85
+    score = (found.strength + 0.15 * other) * (max(fit, lifted) if whole else fit)
+    prior, why = _prior(column, wanted)
+    if prior * fit > score:
+        return Candidate(column, prior * fit, Mention(0.0), why)
+    return Candidate(column, score + 0.03 * bool(prior), found, _reason(column, found))
+
+
+def _fit(column: ColumnProfile, wanted: _Wanted) -> float:
+    """Return how well the kind of a column suits a target of the wanted kind, 0 to 1."""
+    if column.kind in ("id", "text", "date") or _numbers_rows(column):
+        return _ODD_KIND
+    if wanted.kind == "classes" and not classes_like(column):
+        return wanted.misfit
+    if wanted.event and column.n_unique != 2:
+        return 0.85 if classes_like(column) else 0.9
+    if wanted.kind == "numbers" and not number_like(column):
+        return wanted.misfit
+    return 1.0
+
+
+def _numbers_rows(column: ColumnProfile) -> bool:
+    """Return whether the values number the rows, by the name and their being all different."""
+    named = _ROW_NUMBER.search(column.name.lower()) is not None
+    return named and column.n_rows > 20 and column.n_unique > 0.95 * column.n_rows
+
+
+def _by_value(column: ColumnProfile, reading: Reading, weights: Mapping[Role, float]) -> Mention:
+    found = values_mentioned(column, reading, weights)
+    if not found:
+        return Mention(0.0)
+    # Two values name the choice ("good or bad"); one of two does nearly so; one of many may
+    # only describe the rows ("female patients").
+    # In a label column a value is what the sentence looks for, whatever else has that name.
+    is_label = column.name.strip().lower() in _LABELS
+    worth = 1.1 if is_label else 0.9 if len(found) > 1 else 0.75 if column.n_unique == 2 else 0.45
+    role_weight = max(weights.get(m.role, 0.0) for m in found.values())
+    words = tuple(word for m in found.values() for word in m.words)
+    return Mention(worth * role_weight, words, next(iter(found.values())).role, True)
+
+
+def _prior(column: ColumnProfile, wanted: _Wanted) -> tuple[float, str]:
+    wants, place = wanted.kind, wanted.place
+    plain = column.name.strip().lower()
+    if plain in _LABELS:
+        return _LABEL_PRIOR + 0.04 * (place == "last"), say(
+            en=f"no column is named by the sentence; {column.name} is named as a label",
+            zh=f"句子没有点名任何列;{column.name} 的列名就是标签",
+        )
+    suits = (wants == "classes" and classes_like(column)) or (
+        wants == "numbers" and number_like(column) and not classes_like(column)
+    )
+    prior = {"last": _LAST_PRIOR, "first": _FIRST_PRIOR}.get(place, 0.0)
+    position = "最后一列" if place == "last" else "第一列"
+    return prior + (0.1 if suits and prior else 0.0), say(
+        en=f"no column is named by the sentence; {column.name} is the {place} column and suits it",
+        zh=f"句子没有点名任何列;{column.name} 是{position},且类型相符",
+    )
+
+
+def _reason(column: ColumnProfile, found: Mention) -> str:
+    words = " ".join(found.words)
+    if found.by_value:
+        return say(en=f'"{words}" names values of {column.name}',
+                   zh=f"“{words}”是 {column.name} 的取值")  # fmt: skip
+    if words.lower() == column.name.lower():
+        return say(en=f"{column.name} is named in the sentence", zh=f"句子点名了 {column.name}")
+    return say(en=f'"{words}" means {column.name}', zh=f"“{words}”对应 {column.name}")
+
+
+def _decide(candidates: list[Candidate]) -> Decision[str]:
+    best = candidates[0]
+    others = tuple(c.column.name for c in candidates[1:3] if c.score > 0.2)
+    tie = best.score < 1.0 and len(candidates) > 1 and _as_good(best, candidates[1])
+    guess = best.score < _UNDERSTOOD or tie
+    confidence = min(0.45, best.score) if guess else min(0.99, max(0.5, best.score))
+    return Decision[str](
+        value=best.column.name,
+        source="sentence" if best.found.strength else "profile",
+        reason=best.why, confidence=round(confidence, 2), alternatives=others,
+    )  # fmt: skip
+
+
+def _as_good(best: Candidate, second: Candidate) -> bool:
+    """Return whether the second candidate leaves the choice open."""
+    if best.score - second.score >= _CLOSE or second.found.strength == 0.0:
+        return False
+    return not set(second.found.words) < set(best.found.words)
+
+
+def _by_position(reading: Reading, profile: TableProfile) -> Decision[str] | None:
+    names = list(profile.columns)
+    for pattern, position in _cues.POSITIONS:
+        found = reading.says(pattern)
+        if found and reading.roles[found.start()] != "drop" and position < len(names):
+            return Decision[str](
+                value=names[position], source="sentence", confidence=0.95,
+                reason=say(en=f'the sentence says "{found.group()}"',
+                           zh=f"句子说的是“{found.group()}”"),
+            )  # fmt: skip
+    return None
+
+
+def guess_target(profile: TableProfile) -> Decision[str]:
+    """Choose a target without a sentence: a column named as a label, else the last one."""
+    names = list(profile.columns)
+    labels = [name for name in names if name.strip().lower() in _LABELS]
+    if len(labels) == 1:
+        return Decision[str](
+            value=labels[0], source="profile", confidence=0.8,
+            reason=say(en=f"{labels[0]} is named as a label", zh=f"{labels[0]} 的列名就是标签"),
+        )  # fmt: skip
+    ordered = labels or names[::-1]
+    return Decision[str](
+        value=ordered[0], source="profile", confidence=0.3, alternatives=tuple(ordered[1:3]),
+        reason=say(en="nothing says which column to predict", zh="没有说明要预测哪一列"),
+    )  # fmt: skip
+
+
+def _nothing_fits(profile: TableProfile) -> SpecError:
+    shown = ", ".join(list(profile.columns)[:8]) + (", ..." if len(profile.columns) > 8 else "")
+    return SpecError(
+        say(en="The sentence fits no column of the table.", zh="这句话与表中的任何列都对不上。"),
+        hint=say(
+            en=f"Say what to predict, or give --target. The columns are: {shown}",
+            zh=f"请说明要预测什么,或用 --target 指定。表中的列:{shown}",
+        ),
+    )
+
+
+def choose_task_type(reading: Reading, column: ColumnProfile) -> Decision[TaskType]:
+    """Decide between classes and numbers by the values, and by the words where both fit.
+
+    Raises
+    ------
+    SpecError
+        When the column can be neither.
+    """
+    if column.n_unique == 2:
+        return _type(
+            "binary", say(en=f"{column.name} has two values", zh=f"{column.name} 有两个取值")
+        )
+    if column.kind == "number":
+        return _type_of_numbers(reading, column)
+    if column.kind in ("category", "boolean", "constant", "id", "text", "date"):
+        return _type_of_labels(column)
+    raise AssertionError(column.kind)
+
+
+def _type_of_labels(column: ColumnProfile) -> Decision[TaskType]:
+    rows = max(1, column.n_rows - column.n_missing)
+    n = column.n_unique
+    if n < 2:
+        raise _one_value(column)
+    if (n > _MAX_CLASSES and n > rows / 5) or (column.kind in ("text", "date") and n > rows / 2):
+        raise SpecError(
+            say(en=f"{column.name} cannot be predicted: it has {n} different values in {rows} rows"
+                   " and they are no numbers.",
+                zh=f"{column.name} 无法预测:{rows} 行中有 {n} 个不同的值,且不是数字。"),
+            hint=say(en="Choose another column with --target.", zh="请用 --target 另选一列。"),
+        )  # fmt: skip
+    why = say(en=f"{column.name} has {n} classes", zh=f"{column.name} 有 {n} 个类别")
+    return _type("multiclass", why)
+
+
+def _type_of_numbers(reading: Reading, column: ColumnProfile) -> Decision[TaskType]:
+    n, wants = column.n_unique, wanted_kind(reading)
+    if n < 2:
+        raise _one_value(column)
+    values = say(en=f"{column.name} is a number with {n} values",
+                 zh=f"{column.name} 是有 {n} 个取值的数字")  # fmt: skip
+    if not column.integer or n > _MANY_NUMBERS or (n > _FEW_NUMBERS and wants != "classes"):
+        return _type("regression", values)
+    asks = say(en=", and the sentence asks for ", zh=",而句子问的是")
+    if wants == "numbers":
+        return _type(
+            "regression", values + asks + say(en="a number", zh="数值"), 0.85, "multiclass"
+        )
+    on_a_scale = any(word.text in _SCALES for word in name_of(column.name).words)
+    if wants == "classes" and not on_a_scale:
+        return _type("multiclass", values + asks + say(en="a class", zh="类别"), 0.85, "regression")
+    if on_a_scale or n > 10 or not _numbered(column):
+        return _type(
+            "regression", values + say(en=" in order", zh=",有大小顺序"), 0.6, "multiclass"
+        )
+    return _type("multiclass", values + say(en=", numbered as classes are", zh=",像类别编号"),
+                 0.6, "regression")  # fmt: skip
+
+
+def _numbered(column: ColumnProfile) -> bool:
+    """Return whether the values run 0, 1, 2, ... or 1, 2, 3, ..., as numbered classes do."""
+    low, high = column.min, column.max
+    return low in (0.0, 1.0) and high is not None and high - low + 1 == column.n_unique
+
+
+def _one_value(column: ColumnProfile) -> SpecError:
+    return SpecError(
+        say(en=f"{column.name} has fewer than two different values: there is nothing to learn.",
+            zh=f"{column.name} 的不同取值不足两个,没有可学的东西。"),
+        hint=say(en="Choose another column with --target, or give more rows.",
+                 zh="请用 --target 另选一列,或提供更多数据。"),
+    )  # fmt: skip
+
+
+def _type(
+    value: TaskType, reason: str, confidence: float = 0.98, other: str | None = None
+) -> Decision[TaskType]:
+    return Decision[TaskType](
+        value=value, source="profile", reason=reason, confidence=confidence,
+        alternatives=() if other is None else (other,),
+    )  # fmt: skip
