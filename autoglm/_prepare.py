@@ -1,0 +1,212 @@
+"""From a table and its spec to a workspace that the search can work in."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from autoglm.core.budget import MemoryBudget
+from autoglm.core.errors import DataError
+from autoglm.core.events import emit
+from autoglm.core.spec import TaskSpec
+from autoglm.core.text import say
+from autoglm.dataflow.clean import Cleaner
+from autoglm.dataflow.columns import Columns
+from autoglm.dataflow.encode import Encoder
+from autoglm.dataflow.profile import TableProfile
+from autoglm.dataflow.split import make_folds
+from autoglm.dataflow.target import TargetCodec
+from autoglm.tuner.plan import Plan, make_plan
+from autoglm.tuner.scoring import MetricChoice
+from autoglm.tuner.search import available_learners
+from autoglm.tuner.workspace import Pairs, Workspace
+from autoglm.zoo.contract import Facts, View
+
+SAMPLE_ROWS = 1000
+SAMPLE_CELLS = 300_000
+
+
+@dataclass
+class Prepared:
+    """What turns raw rows into what the blend eats, and its answers back.
+
+    Attributes
+    ----------
+    cleaner, encoder, target
+        Fitted on the training table.
+    """
+
+    cleaner: Cleaner
+    encoder: Encoder
+    target: TargetCodec
+
+    def dump(self) -> dict[str, bytes]:
+        """Return it as files."""
+        return {
+            "cleaner.json": self.cleaner.to_json().encode(),
+            "target.json": self.target.to_json().encode(),
+            **self.encoder.dump(),
+        }
+
+    @classmethod
+    def load(cls, files: dict[str, bytes]) -> Prepared:
+        """Return what `dump` wrote."""
+        return cls(
+            Cleaner.from_json(files["cleaner.json"]),
+            Encoder.load(files),
+            TargetCodec.from_json(files["target.json"]),
+        )
+
+
+def prepare(
+    frame: pd.DataFrame,
+    profile: TableProfile,
+    spec: TaskSpec,
+    folder: Path,
+    plan_for: dict[str, Any],
+) -> tuple[Workspace, Prepared, Plan]:
+    """Clean, encode, split, and write the workspace.
+
+    Parameters
+    ----------
+    frame, profile
+        The table as it was read, and its profile.
+    spec
+        The task; its cleaning actions are applied.
+    folder
+        The run folder.
+    plan_for
+        ``time_limit_s``, ``workers`` and ``learners`` of the search; ``typed``: whether text
+        labels stay text.
+
+    Raises
+    ------
+    DataError
+        When too little is left to learn from.
+    BudgetError
+        When the encoded table would not fit in the memory allowed.
+    """
+    target = spec.target.value
+    cleaner = Cleaner.build(spec.cleaning, profile, target, spec.task_type.value)
+    values, keep = cleaner.target_values(frame)
+    if plan_for["typed"] and all(isinstance(v, str) for v in frame[target][keep]):
+        if spec.task_type.value != "regression":
+            values = frame[target].to_numpy(dtype=object)
+    rows = frame[keep] if not keep.all() else frame
+    codec = TargetCodec.fit(values[keep], spec.task_type.value, spec.positive_class.value)
+    y = codec.encode(values[keep])
+    columns = cleaner.columns(rows)
+    if not columns.by_name:
+        raise DataError(
+            say(en="No column is left to learn from.", zh="没有可用于学习的列。"),
+            hint=say(en="See the cleaning actions of the task, or give more columns.",
+                     zh="请查看任务的清洗动作,或提供更多列。"),
+        )  # fmt: skip
+    memory = MemoryBudget(spec.memory_mb.value) if spec.memory_mb.value else MemoryBudget.detect()
+    memory.require(12 * len(y) * len(columns.by_name) / 1e6, say(en="The table", zh="该表格"))
+    encoder = Encoder.fit(columns, spec.seed.value)
+    learners = available_learners(plan_for["learners"])
+    facts = _facts(spec, codec, columns, encoder)
+    views = _views(learners, facts)
+    matrices = encoder.transform(columns, views)
+    facts = _with_widths(facts, matrices)
+    plan = make_plan(
+        facts, plan_for["time_limit_s"], plan_for["workers"], spec.split.value == "time"
+    )
+    facts = replace(facts, fit_seconds=plan.fit_seconds)
+    folds = _folds(spec, y, rows, columns, plan)
+    if plan.total_folds != len(folds):
+        plan = _shortened(plan, len(folds))
+    work = Workspace.create(folder, matrices, y, folds, facts, _metric(spec, y, codec))
+    prepared = Prepared(cleaner, encoder, codec)
+    work.store_prepared(prepared.dump() | _sample(rows, cleaner, folds))
+    work.store_text("plan.json", json.dumps(vars(plan)))
+    emit("data_ready", rows=len(y), columns=len(columns.by_name),
+         features=max(facts.n_features.values()), seconds=0.0)  # fmt: skip
+    return work, prepared, plan
+
+
+def _facts(spec: TaskSpec, codec: TargetCodec, columns: Columns, encoder: Encoder) -> Facts:
+    widths: dict[View, int] = {
+        "tree": len(encoder.tree_names()),
+        "dense": len(encoder.dense_names()),
+    }
+    return Facts(
+        task_type=spec.task_type.value,
+        n_classes=codec.n_classes,
+        n_rows=columns.n_rows,
+        n_features=widths,
+        categorical=encoder.categorical,
+        has_text=encoder.text is not None,
+        metric=spec.metric.value,
+    )
+
+
+def _views(learners: dict[str, Any], facts: Facts) -> set[View]:
+    """Return the views that the learners of this task eat."""
+    return {one.view for one in learners.values() if one.available() and one.suits(facts)}
+
+
+def _with_widths(facts: Facts, matrices: dict[str, Any]) -> Facts:
+    widths = {name: int(matrix.shape[1]) for name, matrix in matrices.items()}
+    return Facts(**{**vars(facts), "n_features": {**facts.n_features, **widths}})
+
+
+def _metric(spec: TaskSpec, y: NDArray[Any], codec: TargetCodec) -> MetricChoice:
+    low, high = (float(y.min()), float(y.max())) if spec.task_type.value == "regression" else (0, 0)
+    cost = spec.false_negative_cost.value
+    return MetricChoice(spec.metric.value, cost, codec.mean, codec.scale, low, high)
+
+
+def _folds(
+    spec: TaskSpec, y: NDArray[Any], rows: pd.DataFrame, columns: Columns, plan: Plan
+) -> Pairs:
+    groups = times = None
+    if spec.split.value == "grouped" and spec.group_column.value is not None:
+        groups = rows[spec.group_column.value].to_numpy()
+    if spec.split.value == "time" and spec.time_column.value in columns:
+        times = columns[str(spec.time_column.value)].values
+    pairs: Pairs = []
+    for repeat in range(plan.repeats):
+        pairs += make_folds(
+            y,
+            split=spec.split.value,
+            n_folds=plan.n_folds,
+            seed=spec.seed.value * 1000 + repeat,
+            groups=groups,
+            times=times,
+        )
+    # The last window of a time split is the longest and the most like what is to come.
+    return pairs[::-1] if spec.split.value == "time" else pairs
+
+
+def _shortened(plan: Plan, n_folds: int) -> Plan:
+    """Return a plan for fewer folds than asked for, when there are too few rows or groups."""
+    per_repeat = max(1, n_folds // plan.repeats)
+    depth = per_repeat if plan.depth == plan.n_folds else min(plan.depth, per_repeat)
+    return replace(plan, n_folds=per_repeat, depth=depth)
+
+
+def _sample(rows: pd.DataFrame, cleaner: Cleaner, folds: Pairs) -> dict[str, bytes]:
+    """Keep some rows of the first validation part, raw, to explain the model with."""
+    valid = folds[0][1]
+    limit = max(50, min(SAMPLE_ROWS, SAMPLE_CELLS // max(1, len(cleaner.inputs))))
+    if len(valid) > limit:
+        valid = np.sort(np.random.default_rng(0).permutation(valid)[:limit])
+    taken = rows.iloc[valid][cleaner.inputs]
+    cells = {name: [_plain(v) for v in taken[name].tolist()] for name in cleaner.inputs}
+    body = json.dumps({"rows": valid.tolist(), "cells": cells}, ensure_ascii=False, default=str)
+    return {"sample.json": body.encode("utf-8", errors="replace")}
+
+
+def _plain(value: Any) -> Any:
+    """Return a JSON value for a cell; a missing one is null."""
+    if value is None or value is pd.NaT or value is pd.NA or value != value:
+        return None
+    return value if isinstance(value, (str, int, float, bool)) else str(value)

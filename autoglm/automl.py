@@ -1,0 +1,446 @@
+"""The data path: a sentence and a table become a predictor.
+
+    task = AutoTask.create(dataset="customers.csv", description="predict which customers churn")
+    pipeline = task.auto_build()
+    predictor = pipeline.launch(time_limit=60)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from autoglm._finish import RunInfo, finish
+from autoglm._prepare import Prepared, prepare
+from autoglm.core import hooks
+from autoglm.core.budget import MemoryBudget, TimeBudget, resident_mb
+from autoglm.core.config import apply_to_spec, resolve
+from autoglm.core.errors import ConfigError, RunError
+from autoglm.core.events import emit
+from autoglm.core.files import storage_errors
+from autoglm.core.journal import Journal
+from autoglm.core.spec import Split, TaskSpec, TaskType
+from autoglm.core.text import say, use_language
+from autoglm.dataflow.clean import plan_cleaning
+from autoglm.dataflow.findings import Finding, examine_target
+from autoglm.dataflow.profile import TableProfile, profile_table
+from autoglm.dataflow.read import Table, read_table
+from autoglm.predictor import Predictor, load
+from autoglm.task.understand import understand
+from autoglm.tuner.executor import Executor, InlineExecutor, ProcessExecutor
+from autoglm.tuner.plan import Plan
+from autoglm.tuner.samplers import SamplerName
+from autoglm.tuner.search import Search, SearchOptions, available_learners
+from autoglm.tuner.workspace import Workspace
+
+__all__ = ["AutoTask", "Pipeline", "Predictor", "TaskOptions", "load", "resume"]
+
+
+class TaskOptions(BaseModel):
+    """The less common settings of a task; unknown names are refused.
+
+    Attributes
+    ----------
+    time_limit_s, latency_ms, size_mb, memory_mb
+        Limits: seconds for the whole run, milliseconds for one row, megabytes of the saved
+        model and of memory.
+    drop_columns
+        Columns to leave out.
+    group_column, time_column, split
+        How rows are set apart for validation.
+    positive_class, false_negative_cost
+        The class that matters, and what missing it costs in false alarms.
+    seed
+        Seed of every random choice.
+    interpretable
+        Only models a person can read.
+    query, sheet
+        What to read from a database or a workbook.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    time_limit_s: float | None = None
+    latency_ms: float | None = None
+    size_mb: float | None = None
+    memory_mb: float | None = None
+    drop_columns: tuple[str, ...] | None = None
+    group_column: str | None = None
+    time_column: str | None = None
+    split: Split | None = None
+    positive_class: str | None = None
+    false_negative_cost: float | None = None
+    seed: int | None = None
+    interpretable: bool | None = None
+    query: str | None = None
+    sheet: str | int | None = None
+
+    def given(self) -> dict[str, Any]:
+        """Return the `TaskSpec` fields that were set."""
+        return self.model_dump(exclude_none=True, exclude={"query", "sheet"})
+
+
+@dataclass
+class AutoTask:
+    """A task: a table and what is to be done with it.
+
+    Attributes
+    ----------
+    spec
+        The task, each part with its source and reason; ``print(task.spec)`` shows it.
+    table
+        The table as it was read, with notes on repairs.
+    profile, findings
+        What is in the table, and what stands out in view of the target.
+    seconds
+        How long reading and understanding took; it counts towards the time limit.
+    typed
+        Whether the cells have types of their own (a frame, records): the text "0" is then a
+        label and not the number that it would be in a text file.
+    """
+
+    spec: TaskSpec
+    table: Table
+    profile: TableProfile
+    findings: tuple[Finding, ...]
+    seconds: float = 0.0
+    typed: bool = False
+
+    @classmethod
+    def create(
+        cls,
+        task_type: TaskType | None = None,
+        *,
+        dataset: Any,
+        description: str = "",
+        target: str | None = None,
+        metric: str | None = None,
+        options: TaskOptions | None = None,
+        ask: Callable[[Any], str] | None = None,
+    ) -> AutoTask:
+        """Read a table and understand what is wanted of it.
+
+        Parameters
+        ----------
+        task_type
+            "binary", "multiclass" or "regression"; found out when not given.
+        dataset
+            A file, an address, a database URL, a pandas, polars or Arrow table, or records.
+        description
+            What is wanted, in a sentence of Chinese or English.
+        target, metric
+            They override what the sentence says.
+        options
+            Everything less common.
+        ask
+            Called with a question where the sentence leaves something open; without it an
+            open question is an `AmbiguousTask` error.
+
+        Raises
+        ------
+        DataError
+            When the table cannot be read.
+        SpecError
+            When the sentence does not fit the table.
+        """
+        start = time.monotonic()
+        options = options or TaskOptions()
+        table = read_table(dataset, query=options.query, sheet=options.sheet)
+        profile = profile_table(table.frame)
+        given = {"task_type": task_type, "target": target, "metric": metric}
+        given = {k: v for k, v in given.items() if v is not None} | options.given()
+        spec = understand(description, profile, given=given, ask=ask)
+        with use_language(spec.language):
+            target_name, kind = spec.target.value, spec.task_type.value
+            findings = examine_target(
+                table.frame, profile, target_name, kind, split=spec.split.value
+            )
+            drop = spec.drop_columns.value
+            actions = plan_cleaning(profile, findings, target=target_name, drop=drop)
+        spec = apply_to_spec(spec.model_copy(update={"cleaning": actions}), resolve())
+        typed = not isinstance(dataset, (str, bytes, os.PathLike, Table))
+        return cls(spec, table, profile, findings, time.monotonic() - start, typed)
+
+    def auto_build(self) -> Pipeline:
+        """Return the steps that will be taken; each can be looked at and changed."""
+        only = ("constant", "linear", "linear_text") if self.spec.interpretable.value else None
+        return Pipeline(self, self.spec, sorted(available_learners(only)))
+
+    def launch(self, time_limit: float | None = None, **how: Any) -> Predictor:
+        """Build the pipeline and launch it, see `Pipeline.launch`."""
+        return self.auto_build().launch(time_limit, **how)
+
+
+@dataclass
+class Pipeline:
+    """The steps from a table to a predictor.
+
+    Attributes
+    ----------
+    task
+        Where the table comes from.
+    spec
+        What will be done; assign ``pipeline.spec.changed(metric="f1")`` to change it, or
+        ``pipeline.spec.without_action("drop_id", "order_no")`` to undo a cleaning action.
+    learners
+        Names of the learners that may be tried; remove some, or add a plug-in's.
+    sampler
+        How configurations are proposed after the portfolio: "tpe", "gp", "random", "grid".
+    """
+
+    task: AutoTask
+    spec: TaskSpec
+    learners: list[str] = field(default_factory=list)
+    sampler: SamplerName = "tpe"
+
+    @property
+    def steps(self) -> list[str]:
+        """The steps in words, in order."""
+        spec = self.spec
+        with use_language(spec.language):
+            clean = ", ".join(f"{a.name}({a.column or ''})" for a in spec.cleaning) or "-"
+            return [
+                say(en="read", zh="读取") + f": {self.task.table.source}",
+                say(en="clean", zh="清洗") + f": {clean}",
+                say(en="encode", zh="编码") + ": tree, dense, sparse",
+                say(en="split", zh="划分") + f": {spec.split.value}",
+                say(en="search", zh="搜索") + f": {', '.join(self.learners)}; {self.sampler}",
+                say(en="blend", zh="集成") + f": {spec.metric.value}",
+                say(en="calibrate, choose a threshold", zh="校准与阈值"),
+                say(en="save", zh="保存"),
+            ]
+
+    def __str__(self) -> str:
+        numbered = [f"{i}. {step}" for i, step in enumerate(self.steps, 1)]
+        return "\n".join([self.spec.card(), "", *numbered])
+
+    def launch(
+        self,
+        time_limit: float | str | None = None,
+        *,
+        run_dir: Path | str | None = None,
+        max_trials: int | None = None,
+        workers: int | None = None,
+    ) -> Predictor:
+        """Search, blend and save; return the finished model.
+
+        Parameters
+        ----------
+        time_limit
+            Wall-clock limit in seconds, reading the table included; by default the spec's, or
+            none when `max_trials` is given.
+        run_dir
+            Folder in which the run gets a folder of its own.
+        max_trials
+            Trials in all; with it and no time limit, the same seed gives the same model.
+        workers
+            Worker processes; 0 runs everything in this process.
+
+        Raises
+        ------
+        StorageError
+            When the run folder cannot be written.
+        DataError, BudgetError
+            When the table leaves nothing to learn from, or does not fit in memory.
+        """
+        settings = resolve(
+            {"run_dir": run_dir, "workers": workers if workers else None, "time_limit": time_limit}
+        ).settings
+        with use_language(self.spec.language):
+            limit = self._limit(time_limit, max_trials)
+            budget = TimeBudget(limit, used_s=self.task.seconds)
+            options = SearchOptions(
+                self.spec.seed.value, max_trials, self.sampler, tuple(self.learners)
+            )
+            folder = _new_run(settings.run_dir, self.spec.target.value)
+            n_workers = 0 if workers == 0 else settings.workers
+            with Journal(folder / "journal.log") as journal:
+                journal.append(_run_record(options, limit, n_workers))
+                executor = _start_workers(folder, n_workers, self.spec)
+                try:
+                    plan_for = {
+                        "time_limit_s": limit, "workers": n_workers,
+                        "learners": options.learners, "typed": self.task.typed,
+                    }  # fmt: skip
+                    work, prepared, plan = prepare(
+                        self.task.table.frame, self.task.profile, self.spec, folder, plan_for
+                    )
+                    info = RunInfo(
+                        self.spec, self.task.profile, self.task.findings, prepared, budget
+                    )
+                    work.store_text("info.json", info.to_json())
+                    return _search_and_finish(work, journal, executor, plan, options, info)
+                finally:
+                    executor.close()
+
+    def _limit(self, time_limit: float | str | None, max_trials: int | None) -> float | None:
+        """Return the time limit: the argument, else the spec's unless trials bound the run."""
+        if time_limit is not None:
+            return float(resolve({"time_limit": time_limit}).settings.time_limit)
+        decided = self.spec.time_limit_s
+        if max_trials is not None and decided.source in ("default", "config"):
+            return None
+        return decided.value
+
+
+def resume(run: Path | str, add_time_s: float | None = None) -> Predictor:
+    """Go on with a run that was stopped, or give a finished one more time.
+
+    Finished folds are taken from the journal and never fitted again.
+
+    Parameters
+    ----------
+    run
+        The folder of the run.
+    add_time_s
+        Seconds to add to its limit.
+
+    Raises
+    ------
+    RunError
+        When there is no such run, it is in use, or it was stopped before its data were kept.
+    """
+    folder = Path(run)
+    work = Workspace(folder)
+    with Journal(folder / "journal.log") as journal:
+        first = next((r for r in journal.records if r["kind"] == "run"), None)
+        if first is None or not (folder / "info.json").is_file():
+            raise RunError(
+                say(en=f"{folder} was stopped before its first step.",
+                    zh=f"{folder} 在第一步之前就停止了。"),
+                hint=say(en="Start the run again.", zh="请重新开始运行。"),
+            )  # fmt: skip
+        ended = any(r["kind"] == "end" for r in journal.records)
+        if ended and add_time_s is None and (folder / "model" / "manifest.json").is_file():
+            return load(folder)
+        options, limit, n_workers = _read_run_record(journal, add_time_s)
+        if add_time_s is not None:
+            journal.append({"kind": "extend", "add_time_s": add_time_s})
+        used = max((r["elapsed_s"] for r in journal.records if "elapsed_s" in r), default=0.0)
+        prepared = Prepared.load(work.prepared())
+        text = (folder / "info.json").read_text("utf-8")
+        info = RunInfo.from_json(text, prepared, TimeBudget(limit, used_s=used))
+        plan = Plan(**json.loads((folder / "plan.json").read_text("utf-8")))
+        executor = _start_workers(folder, n_workers, info.spec)
+        try:
+            with use_language(info.spec.language):
+                return _search_and_finish(work, journal, executor, plan, options, info)
+        finally:
+            executor.close()
+
+
+def _search_and_finish(
+    work: Workspace,
+    journal: Journal,
+    executor: Executor,
+    plan: Plan,
+    options: SearchOptions,
+    info: RunInfo,
+) -> Predictor:
+    """Search until the time left is needed for the end, then make the model."""
+    budget = info.budget
+    emit("run_started", run=str(work.folder), time_limit_s=budget.limit_s, workers=executor.slots)
+    limit = None if budget.limit_s is None else budget.limit_s - _reserve(budget.limit_s, work)
+    search = Search(
+        work, journal, executor, TimeBudget(limit, used_s=budget.elapsed()), plan, options
+    )
+    found = search.run()
+    pids = executor.pids() if isinstance(executor, ProcessExecutor) else []
+    info.peak_mb = resident_mb() + sum(map(resident_mb, pids))
+    executor.close()
+    predictor = finish(found, work, info)
+    elapsed = budget.elapsed()
+    journal.append({"kind": "end", "stopped_by": found.stopped_by, "elapsed_s": elapsed})
+    score = predictor.facts.score if predictor.facts else None
+    emit("run_finished", run=str(work.folder), score=score, trials=len(found.trials),
+         elapsed_s=elapsed, stopped_by=found.stopped_by)  # fmt: skip
+    return predictor
+
+
+def _reserve(limit_s: float, work: Workspace) -> float:
+    """Return the seconds kept for blending, measuring and saving."""
+    cells = work.facts.n_rows * max(1, work.facts.n_classes)
+    wanted = 0.8 + 0.03 * min(limit_s, 200.0) + min(5.0, cells / 60_000)
+    return min(wanted, 0.4 * limit_s)
+
+
+def _start_workers(folder: Path, workers: int, spec: TaskSpec) -> Executor:
+    names, complete = hooks.worker_plugins()
+    if workers == 0 or not complete:
+        return InlineExecutor(folder)
+    memory = spec.memory_mb.value or MemoryBudget.detect().limit_mb
+    return ProcessExecutor(folder, workers, names, memory / (workers + 1))
+
+
+def _new_run(base: Path, target: str) -> Path:
+    """Make a folder for a new run, named by time and target."""
+    name = re.sub(r"[^\w-]+", "-", target).strip("-")[:40]
+    stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+    for number in range(1, 1000):
+        folder = base / (f"{stamp}-{name}" if number == 1 else f"{stamp}-{name}-{number}")
+        with storage_errors(folder):
+            base.mkdir(parents=True, exist_ok=True)
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                continue
+            return folder
+    raise RunError(say(en=f"Too many runs in {base}.", zh=f"{base} 中的运行过多。"))
+
+
+def _run_record(options: SearchOptions, limit: float | None, workers: int) -> dict[str, Any]:
+    return {
+        "kind": "run",
+        "seed": options.seed,
+        "max_trials": options.max_trials,
+        "sampler": options.sampler,
+        "learners": options.learners,
+        "time_limit_s": limit,
+        "workers": workers,
+    }
+
+
+def _read_run_record(
+    journal: Journal, add_time_s: float | None
+) -> tuple[SearchOptions, float | None, int]:
+    """Return options, time limit with all extensions, and workers of a journal's run."""
+    first = next(r for r in journal.records if r["kind"] == "run")
+    added = [r["add_time_s"] for r in journal.records if r["kind"] == "extend"]
+    added += [add_time_s] if add_time_s is not None else []
+    limit, trials = first["time_limit_s"], first["max_trials"]
+    if added and limit is None:
+        # Bounded by trials so far: from here on by the added time.
+        limit, trials = max((r.get("elapsed_s", 0.0) for r in journal.records), default=0.0), None
+    only = tuple(first["learners"]) if first["learners"] is not None else None
+    options = SearchOptions(first["seed"], trials, first["sampler"], only)
+    return options, None if limit is None else limit + sum(added), first["workers"]
+
+
+def options_from(values: dict[str, Any]) -> TaskOptions:
+    """Return `TaskOptions` from plain values.
+
+    Raises
+    ------
+    ConfigError
+        When a name is unknown or a value is not allowed.
+    """
+    try:
+        return TaskOptions(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ConfigError(
+            say(en=f"The option {where} is wrong: {first['msg']}.",
+                zh=f"选项 {where} 有误:{first['msg']}。"),
+            hint=say(en="docs/reference/spec.md lists the options.",
+                     zh="选项列表见 docs/reference/spec.md。"),
+        ) from error  # fmt: skip

@@ -1,0 +1,342 @@
+"""`Predictor`: a finished model, with all that is known of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from autoglm._measure import measure
+from autoglm._prepare import Prepared
+from autoglm.core.errors import BundleError, DataError, RunError
+from autoglm.core.events import emit
+from autoglm.core.files import write_file
+from autoglm.core.spec import TaskSpec
+from autoglm.core.text import Language, say
+from autoglm.dataflow.clean import Rows
+from autoglm.dataflow.columns import Columns
+from autoglm.evaluate.facts import ReportFacts
+from autoglm.evaluate.metrics import all_metrics, metric
+from autoglm.registry.bundle import read_bundle, write_bundle
+from autoglm.tuner.blend import Blend
+from autoglm.tuner.workspace import Workspace
+
+KIND = "tabular"
+
+
+@dataclass
+class Predictor:
+    """A finished model.
+
+    Attributes
+    ----------
+    spec
+        The task it was made for.
+    receipts
+        What was planned and what came out: time, latency, size, memory.
+    run_dir
+        Folder of the run, or None for a model that was loaded from elsewhere.
+    stopped_by
+        What ended the search: "time", "trials", "patience" or "interrupt".
+
+    Examples
+    --------
+    >>> from autoglm import load  # doctest: +SKIP
+    >>> load("churn.aglm").predict(new_customers)  # doctest: +SKIP
+    """
+
+    spec: TaskSpec
+    prepared: Prepared
+    blend: Blend
+    receipts: dict[str, Any] = field(default_factory=dict)
+    trials: list[dict[str, Any]] = field(default_factory=list)
+    facts: ReportFacts | None = None
+    run_dir: Path | None = None
+    stopped_by: str = ""
+
+    # --- predicting ----------------------------------------------------------------------
+
+    @property
+    def classes(self) -> list[Any]:
+        """The labels, in the order of the columns of `predict_proba`; empty for regression."""
+        return list(self.prepared.target.classes)
+
+    def predict(self, rows: Rows) -> pd.Series:
+        """Predict labels or values.
+
+        Parameters
+        ----------
+        rows
+            A frame, a list of records or a mapping of lists, with the columns of the training
+            table; others are ignored.
+
+        Returns
+        -------
+        pandas.Series
+            (n,) labels, or values in the target's unit; indexed as the frame was.
+
+        Raises
+        ------
+        DataError
+            When a needed column is missing.
+        """
+        columns = self.prepared.cleaner.columns(rows)
+        values = self._decoded(self._raw(columns))
+        return pd.Series(values, index=_index(rows), name=self.spec.target.value)
+
+    def predict_proba(self, rows: Rows) -> pd.DataFrame:
+        """Predict calibrated probabilities: one column a class, named by it.
+
+        Raises
+        ------
+        DataError
+            When the task is a regression, or a needed column is missing.
+        """
+        if self.spec.task_type.value == "regression":
+            raise DataError(
+                say(en="A regression has no class probabilities.", zh="回归任务没有类别概率。"),
+                hint=say(en="Use predict.", zh="请使用 predict。"),
+            )
+        raw = self._raw(self.prepared.cleaner.columns(rows))
+        return pd.DataFrame(raw, columns=pd.Index(self.classes), index=_index(rows))
+
+    def _raw(self, columns: Columns) -> NDArray[np.float64]:
+        """Return probabilities (n, k), or values on the learners' scale (n,)."""
+        return self.blend.predict(self.prepared.encoder.transform(columns, self.blend.views))
+
+    def _decoded(self, raw: NDArray[np.float64]) -> NDArray[Any]:
+        if raw.ndim == 2:
+            return self.prepared.target.decode(self.blend.rule.labels(raw))
+        return self.prepared.target.decode(raw)
+
+    # --- judging -------------------------------------------------------------------------
+
+    def evaluate(self, rows: pd.DataFrame) -> dict[str, float]:
+        """Score rows whose target is known, by every metric of the task type.
+
+        Returns
+        -------
+        dict
+            Score by metric name, in each metric's own unit; the task's metric first.
+
+        Raises
+        ------
+        DataError
+            When the target column is missing, or no row has a target.
+        """
+        target = self.spec.target.value
+        if target not in rows.columns:
+            raise DataError(
+                say(en=f"The table has no column {target!r}.", zh=f"表中没有列 {target!r}。"),
+                hint=say(en="evaluate needs the true values; use predict without them.",
+                         zh="evaluate 需要真实值;没有时请用 predict。"),
+            )  # fmt: skip
+        values, keep = self.prepared.cleaner.target_values(rows)
+        codes = self.prepared.target.encode(values[keep])
+        raw = self._raw(self.prepared.cleaner.columns(rows[keep]))
+        return self._scores(codes, raw)
+
+    def _scores(self, codes: NDArray[Any], raw: NDArray[np.float64]) -> dict[str, float]:
+        own = self.spec.metric.value
+        cost = self.spec.false_negative_cost.value
+        names = [own, *(m.name for m in all_metrics(self.spec.task_type.value) if m.name != own)]
+        scale = self.prepared.target.decode
+        scores = {}
+        for name in names:
+            one = metric(name, false_negative_cost=cost)
+            if raw.ndim == 1:
+                scores[name] = one.score(scale(codes), scale(raw))
+            else:
+                given = self.blend.rule.labels(raw) if one.needs == "label" else raw
+                scores[name] = one.score(codes, given)
+        return scores
+
+    def leaderboard(self) -> pd.DataFrame:
+        """Return all trials, best first: score, state, weight in the blend, times, size."""
+        weights = {m.key: m.weight for m in self.blend.members}
+        board = pd.DataFrame(self.trials)
+        if board.empty:
+            return board
+        board["weight"] = [weights.get(key, 0.0) for key in board["key"]]
+        order = board["score"].fillna(-np.inf).argsort(kind="stable")[::-1]
+        one = metric(self.spec.metric.value)
+        board["score"] = [None if s is None or s != s else one.to_utility(s) for s in board["score"]]
+        front = ["learner", "score", "weight", "state", "folds", "fit_s", "predict_us", "size_mb"]
+        rest = [c for c in board.columns if c not in front]
+        return board.iloc[order][front + rest].reset_index(drop=True)
+
+    def explain(self, time_limit_s: float = 10.0) -> pd.DataFrame:
+        """Return how much each column matters: the loss of score when it is shuffled.
+
+        Measured on validation rows by models that have not seen them, while the run folder is
+        there; otherwise what was measured when the model was made is returned.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``column``, ``importance``, ``std``; the most important first.
+
+        Raises
+        ------
+        RunError
+            When nothing was measured and the run folder is gone.
+        """
+        found = self._measured(time_limit_s)
+        if not found.importance:
+            raise RunError(
+                say(en="Importances were not measured before the model was saved.",
+                    zh="保存模型前没有计算重要性。"),
+                hint=say(en="Call explain on the predictor of the run, then save it.",
+                         zh="请在原运行上调用 explain 后再保存。"),
+            )  # fmt: skip
+        return pd.DataFrame(
+            [{"column": i.column, "importance": i.mean, "std": i.std} for i in found.importance]
+        )
+
+    def report(self, path: Path | str | None = None, language: Language | None = None) -> str:
+        """Return the report as one self-contained HTML page; write it when a path is given.
+
+        Parameters
+        ----------
+        path
+            Where to write it.
+        language
+            "en" or "zh"; that of the sentence by default.
+        """
+        from autoglm.evaluate.report import render_report
+
+        facts = self._measured(10.0)
+        if language is not None:
+            facts = replace(facts, spec=facts.spec.model_copy(update={"language": language}))
+        html = render_report(facts)
+        if path is not None:
+            write_file(path, html)
+        return html
+
+    def _measured(self, time_limit_s: float) -> ReportFacts:
+        """Measure what has not been measured yet, while the rows of the run are there."""
+        facts = self.facts if self.facts is not None else ReportFacts(self.spec)
+        there = self.run_dir is not None and (self.run_dir / "data" / "about.json").is_file()
+        if there and not (facts.importance and facts.robustness):
+            assert self.run_dir is not None
+            work = Workspace(self.run_dir)
+            facts = replace(facts, **measure(work, self.prepared, self.blend, time_limit_s))
+            self.facts = facts
+        return facts
+
+    # --- keeping -------------------------------------------------------------------------
+
+    def save(self, path: Path | str) -> Path:
+        """Write the model: a name ending in ``.aglm`` gives one file, any other a folder.
+
+        Raises
+        ------
+        StorageError
+            When it cannot be written; nothing is left behind then.
+        """
+        written = write_bundle(path, self._files(), about=self._about())
+        emit("model_saved", path=str(written), size_mb=_size_mb(written))
+        return written
+
+    def _files(self) -> dict[str, bytes]:
+        files = {f"prepared/{name}": data for name, data in self.prepared.dump().items()}
+        files |= {f"blend/{name}": data for name, data in self.blend.dump().items()}
+        files["spec.json"] = self.spec.to_json().encode()
+        files["trials.json"] = json.dumps(self.trials, ensure_ascii=False).encode()
+        files["run.json"] = json.dumps({"stopped_by": self.stopped_by}).encode()
+        if self.facts is not None:
+            files |= {f"report/{name}": data for name, data in self.facts.to_files().items()}
+        return files
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the files of the bundle: copies and other processes get what `load` reads."""
+        return {"files": self._files(), "receipts": self.receipts}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Rebuild from the files of the bundle."""
+        self.__dict__.update(vars(_rebuilt(state["files"], state["receipts"], None)))
+
+    def _about(self) -> dict[str, Any]:
+        target = self.spec.target.value
+        kind = "number" if self.spec.task_type.value == "regression" else "category"
+        kinds = self.prepared.cleaner.kinds
+        return {
+            "kind": KIND,
+            "signature": {
+                "inputs": [{"name": n, "kind": kinds[n]} for n in kinds],
+                "outputs": [{"name": target, "kind": kind}],
+            },
+            "spec": json.loads(self.spec.to_json()),
+            "receipts": self.receipts,
+        }
+
+
+def load(path: Path | str) -> Predictor:
+    """Load a saved model, or the model of a run folder.
+
+    Nothing in a bundle is executed; every byte is checked against its manifest first.
+
+    Raises
+    ------
+    BundleError
+        When there is no model, it is damaged, or it needs something that is not installed.
+    """
+    path = Path(path)
+    run = path if (path / "model" / "manifest.json").is_file() else None
+    bundle = read_bundle(path / "model" if run is not None else path)
+    if bundle.manifest.kind != KIND:
+        raise BundleError(
+            say(en=f"This is a model of kind {bundle.manifest.kind!r}.",
+                zh=f"这是 {bundle.manifest.kind!r} 类模型。"),
+            hint=say(en="A newer version may be able to load it.", zh="新版本也许可以加载。"),
+        )  # fmt: skip
+    return _rebuilt(bundle.files, dict(bundle.manifest.receipts), run)
+
+
+def _rebuilt(files: Mapping[str, bytes], receipts: dict[str, Any], run: Path | None) -> Predictor:
+    facts = _below(files, "report/")
+    return Predictor(
+        spec=TaskSpec.from_json(files["spec.json"]),
+        prepared=Prepared.load(_below(files, "prepared/")),
+        blend=Blend.load(_below(files, "blend/")),
+        receipts=receipts,
+        trials=json.loads(files["trials.json"]),
+        facts=ReportFacts.from_files(facts) if facts else None,
+        run_dir=run,
+        stopped_by=json.loads(files["run.json"])["stopped_by"],
+    )
+
+
+def measure_latency_ms(predictor: Predictor, rows: Sequence[Mapping[str, Any]]) -> float:
+    """Return the median time to predict one row, milliseconds."""
+    one = predictor.predict if predictor.spec.task_type.value == "regression" else (
+        predictor.predict_proba
+    )  # fmt: skip
+    times = []
+    for i in range(12):
+        row = [rows[i % len(rows)]]
+        start = time.perf_counter()
+        one(row)
+        times.append(time.perf_counter() - start)
+    return 1000 * float(np.median(times[2:]))
+
+
+def _below(files: Mapping[str, bytes], folder: str) -> dict[str, bytes]:
+    return {name[len(folder) :]: files[name] for name in files if name.startswith(folder)}
+
+
+def _index(rows: Rows) -> pd.Index | None:
+    return rows.index if isinstance(rows, pd.DataFrame) else None
+
+
+def _size_mb(path: Path) -> float:
+    if path.is_file():
+        return path.stat().st_size / 1e6
+    return sum(f.stat().st_size for f in path.rglob("*") if f.is_file()) / 1e6
