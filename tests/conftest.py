@@ -1,0 +1,55 @@
+"""What all tests share: the real data, and freedom from the machine's own settings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+# Before numpy is imported: more threads than cores only slow the suite down.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pytest
+
+from autoglm.core.text import set_language
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def _find_data() -> Path | None:
+    """Return `AUTOGLM_TEST_DATA`, else a data folder with a manifest beside the checkout."""
+    named = os.environ.get("AUTOGLM_TEST_DATA")
+    if named:
+        return Path(named)
+    beside = sorted(ROOT.parent.glob("*/data/MANIFEST.md"))
+    return beside[0].parent if beside else None
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Folder of the real data sets; missing, it is a skip at home and a failure in CI."""
+    folder = _find_data()
+    if folder is not None and folder.is_dir():
+        return folder
+    message = f"real data sets not found ({folder}); set AUTOGLM_TEST_DATA to their folder"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture(autouse=True)
+def _own_settings(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Hide settings of the machine: AUTOGLM_* variables and the user's settings file."""
+    for name in [n for n in os.environ if n.startswith("AUTOGLM_") and n != "AUTOGLM_TEST_DATA"]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "no-settings"))
+
+
+@pytest.fixture(autouse=True)
+def _own_language() -> Iterator[None]:
+    """Start and end each test in the default language."""
+    set_language(None)
+    yield
+    set_language(None)
