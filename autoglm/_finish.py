@@ -22,7 +22,7 @@ from autoglm.dataflow.profile import TableProfile
 from autoglm.evaluate.facts import Candidate, Receipt, ReportFacts, Step
 from autoglm.evaluate.metrics import metric
 from autoglm.predictor import Predictor, measure_latency_ms
-from autoglm.tuner.blend import DEFAULT_PREDICT_US, Outcome, build_blend
+from autoglm.tuner.blend import DEFAULT_PREDICT_US, DEFAULT_SIZE_MB, Outcome, build_blend
 from autoglm.tuner.executor import InlineExecutor, Job
 from autoglm.tuner.search import SearchOutcome
 from autoglm.tuner.trials import Trial
@@ -78,10 +78,8 @@ def finish(found: SearchOutcome, work: Workspace, info: RunInfo) -> Predictor:
     complete = [t for t in found.trials if t.state == "complete"]
     complete = complete or [_fallback(work, info.spec.seed.value)]
     outcome, predictor = _within_limits(complete, found, work, info)
-    unit = metric(work.metric.name)
-    emit("ensemble_ready", members=len(outcome.blend.members),
-         score=unit.to_utility(outcome.score))  # fmt: skip
     predictor.facts = _facts(outcome, predictor, work, info)
+    emit("ensemble_ready", members=len(outcome.blend.members), score=predictor.facts.score)
     left = info.budget.remaining()
     if left > 0.3:
         predictor.facts = replace(
@@ -116,14 +114,14 @@ def _within_limits(
         outcome = build_blend(
             complete, work,
             max_predict_us=max_us,
-            max_size_mb=0.9 * size if size is not None else float("inf"),
+            max_size_mb=0.9 * size if size is not None else DEFAULT_SIZE_MB,
             seed=spec.seed.value,
         )  # fmt: skip
         predictor = Predictor(
             spec=spec,
             prepared=info.prepared,
             blend=outcome.blend,
-            trials=[{"key": t.key, **t.to_record()} for t in found.trials],
+            trials=[{"key": t.key, **t.to_record(found.compared)} for t in found.trials],
             run_dir=work.folder,
             stopped_by=found.stopped_by,
         )
@@ -174,7 +172,7 @@ def _facts(
         prediction=prediction,
         classes=target.names,
         rule=None if work.facts.regression else predictor.blend.rule,
-        score=unit.to_utility(outcome.score) if np.isfinite(outcome.score) else None,
+        score=predictor.scored(y, prediction, unit),
         history=_history(work.folder, unit),
         receipts=_receipt_rows(predictor.receipts),
         n_folds=folds or None,

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autoglm.core.budget import MemoryBudget
+from autoglm.core.budget import MemoryBudget, resident_mb
 from autoglm.core.errors import DataError
 from autoglm.core.events import emit
 from autoglm.core.spec import TaskSpec
@@ -29,6 +29,8 @@ from autoglm.tuner.workspace import Pairs, Workspace
 from autoglm.zoo.contract import Facts, View
 
 SAMPLE_ROWS = 1000
+#: What a worker needs before it has any data.
+WORKER_MB = 100.0
 SAMPLE_CELLS = 300_000
 
 
@@ -109,7 +111,9 @@ def prepare(
                      zh="请查看任务的清洗动作,或提供更多列。"),
         )  # fmt: skip
     memory = MemoryBudget(spec.memory_mb.value) if spec.memory_mb.value else MemoryBudget.detect()
-    memory.require(12 * len(y) * len(columns.by_name) / 1e6, say(en="The table", zh="该表格"))
+    cells_mb = 12 * len(y) * len(columns.by_name) / 1e6
+    needed = resident_mb() + plan_for["workers"] * (WORKER_MB + cells_mb) + cells_mb
+    memory.require(needed, say(en="Learning from this table", zh="学习该表格"))
     encoder = Encoder.fit(columns, spec.seed.value)
     learners = available_learners(plan_for["learners"])
     facts = _facts(spec, codec, columns, encoder)

@@ -23,7 +23,7 @@ from autoglm.core.text import Language, say
 from autoglm.dataflow.clean import Rows
 from autoglm.dataflow.columns import Columns
 from autoglm.evaluate.facts import ReportFacts
-from autoglm.evaluate.metrics import all_metrics, metric
+from autoglm.evaluate.metrics import Metric, all_metrics, metric
 from autoglm.registry.bundle import read_bundle, write_bundle
 from autoglm.tuner.blend import Blend
 from autoglm.tuner.workspace import Workspace
@@ -154,9 +154,24 @@ class Predictor:
             if raw.ndim == 1:
                 scores[name] = one.score(scale(codes), scale(raw))
             else:
-                given = self.blend.rule.labels(raw) if one.needs == "label" else raw
-                scores[name] = one.score(codes, given)
+                scores[name] = self.scored(codes, raw, one)
         return scores
+
+    def scored(self, y: NDArray[Any], prediction: NDArray[np.float64], one: Metric) -> float:
+        """Return the score of probabilities (n, k), under the label rule, or of values (n,).
+
+        Parameters
+        ----------
+        y
+            (n,) class codes, or values in the target's unit.
+        prediction
+            For the same rows.
+        one
+            The metric.
+        """
+        if prediction.ndim == 2 and one.needs == "label":
+            return one.score(y, self.blend.rule.labels(prediction))
+        return one.score(y, prediction)
 
     def leaderboard(self) -> pd.DataFrame:
         """Return all trials, best first: score, state, weight in the blend, times, size."""

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-_SAMPLE = 500
+_SAMPLE = 100
 
 
 @dataclass(frozen=True)

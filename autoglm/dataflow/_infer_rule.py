@@ -37,7 +37,7 @@ READABLE = 0.97
 NAME_MARKERS = frozenset(
     ["?", "na", "n/a", "#n/a", "null", "nan", "<na>", "-", "--", "\\n", "缺失", "缺失值", "？"]
 )
-_PROBE = 200
+_PROBE = 100
 _MAX_UNITS = 6
 _MAX_DIGITS = 15
 _DATE_NAME = re.compile(
@@ -224,12 +224,10 @@ def _as_decorated(texts: list[str], counts: NDArray[np.int64]) -> Inference | No
             clocks += reading.clock
     named = {unit: float(n) for unit, n in units.items() if unit}
     factors, related = unit_factors(named) if named else ({}, True)
-    letters = any(r is not None and r.letter for r in readings.values())
-    if (
-        len(factors) > _MAX_UNITS
-        or (letters and not related)
-        or (clocks and clocks < len(texts) - len(markers))
-    ):
+    # "5B" beside "5A" is a code, not five billion.
+    codes = bool(named) and any(r is not None and r.letter for r in readings.values())
+    some_clocks = clocks and clocks < len(texts) - len(markers)
+    if len(factors) > _MAX_UNITS or codes or some_clocks:
         return None
     missing = tuple(sorted({clean[i].casefold() for i in markers}))
     rule = ParseRule(kind="number", plain=False, missing=missing, units=factors,

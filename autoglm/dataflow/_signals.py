@@ -99,9 +99,9 @@ class Sample:
     def strength(self, column: Values) -> float:
         """Return how well the column alone predicts rows it was not fitted on.
 
-        R2 of bin means for regression (of the values or of their ranks, the better), area under the ROC curve for two classes, and for more
-        the accuracy of the commonest class of a bin on a scale where always guessing the
-        commonest class of all is 0.
+        R2 of bin means for regression (of the values or of their ranks, the better), area
+        under the ROC curve for two classes, and for more the accuracy of the commonest class
+        of a bin on a scale where always guessing the commonest class of all is 0.
         """
         bins = _binned(column)
         n_bins = int(bins.max()) + 1

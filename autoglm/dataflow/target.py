@@ -106,8 +106,12 @@ class TargetCodec:
         """
         return int(self.encode([label])[0])
 
-    def encode(self, values: Sequence[Any] | NDArray[Any]) -> NDArray[Any]:
+    def encode(
+        self, values: Sequence[Any] | NDArray[Any], *, mark_unseen: bool = False
+    ) -> NDArray[Any]:
         """Return int64 codes, or float64 standardised values, of (n,) target values.
+
+        With `mark_unseen`, a label that was not seen in training becomes -1.
 
         Raises
         ------
@@ -120,7 +124,7 @@ class TargetCodec:
         codes |= {c: i for i, c in enumerate(self.classes)}
         plain = [_plain(v) for v in _listed(values)]
         found = [codes.get(v, codes.get(_text(v), -1)) for v in plain]
-        if -1 in found:
+        if -1 in found and not mark_unseen:
             label = plain[found.index(-1)]
             known = ", ".join(self.names[:10])
             raise DataError(

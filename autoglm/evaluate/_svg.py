@@ -27,8 +27,8 @@ def number(value: float | None, digits: int = 4) -> str:
 
     Examples
     --------
-    >>> number(0.123456), number(1234567), number(3.0), number(None), number(2.5e-7)
-    ('0.1235', '1,234,567', '3', '–', '2.5e-07')
+    >>> number(0.123456), number(1234567), number(-3.0), number(None), number(2.5e-7)
+    ('0.1235', '1,234,567', '−3', '–', '2.5e-07')
     """
     if value is None or not math.isfinite(value):
         return "–"
@@ -36,9 +36,11 @@ def number(value: float | None, digits: int = 4) -> str:
         return "0"
     size = math.floor(math.log10(abs(value)))
     if size < -4 or size > 14:
-        return f"{value:.{digits - 1}g}"
-    text = f"{value:,.{max(0, digits - 1 - size)}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+        text = f"{value:.{digits - 1}g}"
+    else:
+        text = f"{value:,.{max(0, digits - 1 - size)}f}"
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "−" + text[1:] if value < 0 else text
 
 
 def compact(value: float) -> str:

@@ -145,7 +145,7 @@ def _content(column: ColumnProfile) -> str:
     if column.kind == "date":
         return f"{(column.first_date or '–')[:10]} … {(column.last_date or '–')[:10]}"
     if column.kind == "number" and column.mean is not None:
-        low, high, middle = (number(v, 3) for v in (column.min, column.max, column.mean))
+        low, high, middle = (number(v, 3) for v in (column.min, column.max, _mean(column)))
         return f"{low} … {high}, " + say(en=f"mean {middle}", zh=f"均值 {middle}")
     if column.kind == "text":
         size = number(column.mean_characters, 2)
@@ -155,6 +155,12 @@ def _content(column: ColumnProfile) -> str:
     total = max(column.n_rows - column.n_missing, 1)
     shown = [f"{shorten(v, 18)} {percent(n / total, 0)}" for v, n in column.top[:3]]
     return ", ".join(shown) or ", ".join(shorten(e, 18) for e in column.examples[:2])
+
+
+def _mean(column: ColumnProfile) -> float:
+    """Return the mean, 0 where it is nothing but rounding of a centred column."""
+    mean, size = column.mean or 0.0, max(abs(column.min or 0.0), abs(column.max or 0.0))
+    return 0.0 if abs(mean) < 1e-9 * size else mean
 
 
 def _strip(column: ColumnProfile) -> str:
@@ -221,17 +227,19 @@ def importance_rows(facts: ReportFacts) -> list[Row]:
     low = min(min(i.mean - (i.std or 0.0) for i in shown), 0.0)
     places = int(np.clip(2 - np.floor(np.log10(high)), 0, 6))  # alike, so that they compare
     return [
-        Row((i.column, f"{i.mean:,.{places}f}" + (f" ± {i.std:,.{places}f}" if i.std else "")),
+        Row((i.column, f"{i.mean:,.{places}f}".replace("-", "−")
+             + (f" ± {i.std:,.{places}f}" if i.std else "")),
             bar_strip(i.mean, high, low, i.std), "muted" if i.mean <= 0 else "")
         for i in shown
     ]  # fmt: skip
 
 
 def stress_rows(facts: ReportFacts) -> list[Row]:
-    """Return damage, its size, clean and noisy score, what is kept, and labels kept."""
+    """Return damage, its size, clean and noisy score, what is kept, and labels kept if any."""
+    labels = any(s.agreement is not None for s in facts.robustness)
     return [
         Row((stress_title(s.name), _level(s.name, s.level), number(s.clean), number(s.noisy),
-             percent(s.ratio), percent(s.agreement)),
+             percent(s.ratio), *([percent(s.agreement)] if labels else [])),
             "" if s.ratio is None else bar_strip(min(max(s.ratio, 0.0), 1.0), 1.0),
             "bad" if s.ratio is not None and s.ratio < 0.95 else "")
         for s in facts.robustness

@@ -307,7 +307,7 @@ def _card(facts: ReportFacts) -> list[tuple[str, str]]:
     rows = [
         (say(en="Intended use", zh="用途"),
          spec.description or say(en=f"Predict “{target}”.", zh=f"预测“{target}”。")),
-        (say(en="Predicts", zh="预测"), f"{target} ({kind})"),
+        (say(en="Predicts", zh="预测"), f"{target} · {kind}"),
         (say(en="Made of", zh="构成"), _members(facts)),
         (say(en="Measured on", zh="评估方式"), _measured(facts)),
         (say(en="Stopped because", zh="停止原因"), views.stop_word(facts.stopped_by)),

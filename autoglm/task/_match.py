@@ -104,7 +104,7 @@ def _akin(name: Name, reading: Reading) -> bool:
         word.stem in reading.stems
         or not reading.concepts.isdisjoint(word.concepts)
         or not reading.near.isdisjoint(word.near)
-        or (not word.known and any(character in reading.text for character in word.text))
+        or (not word.text.isascii() and any(c in reading.text for c in word.text))
         for word in words
     ) or any(_alike(word.text, word.stem, reading.spellings) for word in name.words)
 
@@ -235,6 +235,8 @@ def _chinese(wanted: str, written: str) -> float:
         return 0.7 if wanted in written and len(written) <= 2 else 0.0
     if wanted in written:
         return EXACT
+    if len(written) > 1 and (wanted.startswith(written) or wanted.endswith(written)):
+        return NEAR  # 客户 in 客户编号
     pairs = {wanted[i : i + 2] for i in range(len(wanted) - 1)}
     return MISSPELT * sum(pair in written for pair in pairs) / len(pairs)
 

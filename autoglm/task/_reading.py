@@ -75,7 +75,9 @@ class Reading:
     @cached_property
     def spellings(self) -> frozenset[tuple[str, str]]:
         """Text and stem of each English word."""
-        return frozenset((w.text, w.stem) for w in self._words if w.length == 1 and w.text.isascii())
+        return frozenset(
+            (w.text, w.stem) for w in self._words if w.length == 1 and w.text.isascii()
+        )
 
     def role(self, word: Word) -> Role:
         """Return the role of the stretch the word stands in."""
@@ -161,20 +163,19 @@ def _paint(text: str, roles: list[Role], start: int, end: int, carried: Role) ->
 
 def _events(text: str, start: int, end: int) -> list[tuple[int, int, Role, bool]]:
     """Return the cues of a clause in order: start, end, role, and whether it looks back."""
-    stop = start + len(text[start:end].rstrip(" ,;.!?。、"))
+    clause = text[start:end].rstrip(" ,;.!?。、")
     events: list[tuple[int, int, Role, bool]] = []
     for role, pattern in _cues.BEHIND:
-        events += [
-            (m.start(), m.end(), role, True)
-            for m in pattern.finditer(text, start, stop)
-            if m.start() > start
-        ]
+        for m in pattern.finditer(clause):
+            if m.start() > 0:
+                events.append((start + m.start(), start + m.end(), role, True))
     taken = [(e[0], e[1]) for e in events]
     for role, pattern in _cues.AHEAD:
-        for m in pattern.finditer(text, start, stop):
-            if all(m.end() <= a or m.start() >= b for a, b in taken):
-                events.append((m.start(), m.end(), role, False))
-                taken.append((m.start(), m.end()))
+        for m in pattern.finditer(clause):
+            first, last = start + m.start(), start + m.end()
+            if all(last <= a or first >= b for a, b in taken):
+                events.append((first, last, role, False))
+                taken.append((first, last))
     return sorted(events, key=lambda e: e[0])
 
 
@@ -209,7 +210,7 @@ def _plain_parts(words: list[Word]) -> list[Word]:
 def _hints(text: str) -> list[Word]:
     """Return words that a turn of phrase stands for: to "sell for" means a price."""
     return [
-        replace(word, start=found.end() - 1, end=found.end(), first=-1, guessed=True)
+        replace(word, start=min(found.end(), len(text) - 1), end=len(text), first=-1, guessed=True)
         for pattern, meaning in _cues.HINTS
         for found in pattern.finditer(text)
         for word in lexicon().words(meaning)

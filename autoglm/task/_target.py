@@ -29,13 +29,16 @@ _LABELS = word_set(
 _LABEL_PRIOR, _LAST_PRIOR, _FIRST_PRIOR = 0.5, 0.4, 0.3
 #: What a column counts for that names, tells or dates the rows.
 _ODD_KIND = 0.35
+#: What a column counts for that the sentence wants left out elsewhere.
+_LEFT_OUT = 0.3
+_DROPPED: Mapping[Role, float] = {"drop": 1.0}
 _UNDERSTOOD, _CLOSE = 0.45, 0.06
 _MAX_CLASSES = 200
 _FEW_NUMBERS, _MANY_NUMBERS = 20, 50
 # Whole numbers on a scale: their order matters, so the error of a number does too.
 _SCALES = word_set(
-    "quality score rating points stars count cnt number qty age rank year price rings grade level",
-    "质量 评分 得分 分数 数量 年龄 次数 星级 等级",
+    "quality qual cond satisfaction score rating points stars count cnt number qty age rank year",
+    "price rings grade level 质量 评分 得分 分数 数量 年龄 次数 星级 等级",
 )
 _ROW_NUMBER = re.compile(r"(?:^|[\s_.-])(?:id|no|nr|number|code|index)$|号$|代码$|rownames")
 
@@ -129,20 +132,23 @@ def metric_kind(reading: Reading) -> str:
 
 
 def _asks(reading: Reading) -> bool:
-    painted = bool({"named", "target"} & set(reading.roles))
-    return painted or reading.says(_cues.ASKS_ANYTHING) is not None
+    cues = (_cues.ASKS_ANYTHING, *(pattern for role, pattern in _cues.AHEAD if role == "target"))
+    return "named" in reading.roles or any(map(reading.says, cues))
 
 
 def _candidate(
     column: ColumnProfile, reading: Reading, weights: Mapping[Role, float], wanted: _Wanted
 ) -> Candidate:
     fit = _fit(column, wanted)
-    by_name = mention(name_of(column.name), reading, weights)
+    name = name_of(column.name)
+    by_name = mention(name, reading, weights)
     by_value = _by_value(column, reading, weights)
     found = max(by_name, by_value, key=lambda m: m.strength)
     other = min(by_name.strength, by_value.strength)
     whole = by_name.strength >= 1.0 and by_name.role in ("named", "target")
     lifted = 0.45 if by_name.role == "target" and fit == _ODD_KIND else 0.85
+    if by_name.role != "named" and mention(name, reading, _DROPPED).strength >= 1.0:
+        fit, whole = fit * _LEFT_OUT, False
     score = (found.strength + 0.15 * other) * (max(fit, lifted) if whole else fit)
     prior, why = _prior(column, wanted)
     if prior * fit > score:

@@ -71,6 +71,7 @@ class Lexicon:
         self._concepts: dict[str, set[int]] = defaultdict(set)
         self._near: dict[str, set[int]] = defaultdict(set)
         self._spelling: dict[str, str] = {}
+        self._written: dict[str, str] = {}
         self.n_pairs = 0
         for number, line in enumerate(lines):
             line = normal(line.split("#")[0]).strip()
@@ -80,6 +81,9 @@ class Lexicon:
                 chinese, _, english = line.partition("|")
                 count = self._add(self._concepts, chinese, number)
                 self.n_pairs += count * self._add(self._concepts, english, number)
+            for word in line.partition("|")[2].lower().split(","):
+                if word.strip().isalpha():
+                    self._written[word.strip()] = _key(word)
         self._near_concepts = self._groups_by_concept()
         self._longest = max((len(key) for key in self._concepts if not key.isascii()), default=1)
         self.stems = frozenset(part for key in self._concepts for part in key.split())
@@ -127,7 +131,7 @@ class Lexicon:
     def _word(self, token: Token, first: int, known: bool, forgive: bool) -> Word:
         key, guessed = token.stem, False
         if forgive and key.isascii() and token.number is None and key not in self.stems:
-            key, guessed = self._meant(key), True
+            key, guessed = self._meant(token), True
         return Word(
             token.text, token.stem, token.start, token.end, first,
             concepts=frozenset(self._concepts.get(key, ())),
@@ -135,12 +139,16 @@ class Lexicon:
             number=token.number, known=known, guessed=guessed,
         )  # fmt: skip
 
-    def _meant(self, written: str) -> str:
-        """Return the one lexicon word that `written` misspells, else `written`."""
-        if written not in self._spelling:
-            near = [key for key in self._concepts if key.isascii() and misspelt(written, key)]
-            self._spelling[written] = near[0] if len(near) == 1 else written
-        return self._spelling[written]
+    def _meant(self, token: Token) -> str:
+        """Return the key of the one word that a token misspells, else its own."""
+        if token.text not in self._spelling:
+            near = {
+                key
+                for word, key in self._written.items()
+                if misspelt(token.text, word) or misspelt(token.stem, key)
+            }
+            self._spelling[token.text] = near.pop() if len(near) == 1 else token.stem
+        return self._spelling[token.text]
 
     def _phrase(self, parts: list[Word]) -> Word | None:
         stem = " ".join(part.stem for part in parts)

@@ -26,6 +26,8 @@ Array = NDArray[np.float64]
 #: Prediction time of the whole blend for one row of a batch, microseconds on one thread,
 #: when the task sets no limit.
 DEFAULT_PREDICT_US = 250.0
+#: Size of the models, megabytes, when the task sets no limit.
+DEFAULT_SIZE_MB = 18.0
 
 
 @dataclass

@@ -219,7 +219,7 @@ class ProcessExecutor:
         """Give the job to a free worker."""
         worker = next(w for w in self._workers if w.job is None)
         worker.job = job
-        worker.due = time.monotonic() + job.seconds + self.GRACE_S
+        worker.due = time.monotonic() + 1.25 * job.seconds + self.GRACE_S
         line = json.dumps(asdict(job)).encode() + b"\n"
         try:
             assert worker.process.stdin is not None

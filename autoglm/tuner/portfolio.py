@@ -10,22 +10,23 @@ from autoglm.zoo.contract import Facts, Learner
 #: Each step names a learner and which of its own default configurations; cheap and strong
 #: first, then what differs most from that. Learners not named here follow at the end.
 ORDER: tuple[tuple[str, int], ...] = (
+    ("constant", 0),
     ("linear_text", 0),
     ("linear", 0),
     ("lightgbm", 0),
-    ("catboost", 0),
-    ("extra_trees", 0),
-    ("lightgbm", 1),
     ("mlp", 0),
+    ("catboost", 0),
+    ("hist_gbm", 0),
     ("lightgbm", 2),
+    ("lightgbm", 1),
+    ("extra_trees", 0),
+    ("lightgbm", 4),
     ("random_forest", 0),
     ("lightgbm", 3),
     ("knn", 0),
-    ("lightgbm", 4),
-    ("hist_gbm", 0),
     ("lightgbm", 5),
+    ("mlp", 1),
     ("elastic", 0),
-    ("constant", 0),
 )
 
 

@@ -38,6 +38,8 @@ PRUNE_SE = 2.0
 #: Trials after the portfolio without a better one that end the search.
 PATIENCE = 60
 NO_LIMIT_S = 1e8
+#: So many of the best trials get all folds when time is left over.
+RUNNERS_UP = 6
 
 StoppedBy = Literal["time", "trials", "patience", "interrupt"]
 
@@ -74,10 +76,13 @@ class SearchOutcome:
         All trials, in order.
     stopped_by
         What ended it.
+    compared
+        The folds that all complete trials have, and are ranked by.
     """
 
     trials: list[Trial]
     stopped_by: StoppedBy
+    compared: range
 
 
 def available_learners(only: Sequence[str] | None = None) -> dict[str, Learner]:
@@ -138,7 +143,7 @@ class Search:
                     self._stopped_by = "time"
         except KeyboardInterrupt:
             self._stopped_by = "interrupt"
-        return SearchOutcome(self.trials, self._stopped_by)
+        return SearchOutcome(self.trials, self._stopped_by, self._compared())
 
     # --- what to do next -----------------------------------------------------------------
 
@@ -169,9 +174,12 @@ class Search:
             return None  # the choice of what to deepen needs all that was tried
         if self._deepening is None:
             self._deepening = deque(self._choose_to_deepen())
-        while self._deepening:
-            trial, fold = self._deepening.popleft()
-            if trial.state == "complete" and self._fits(trial.seconds()):
+        return self._next_to_deepen(self._deepening) or self._next_to_deepen(self._runners_up())
+
+    def _next_to_deepen(self, queue: deque[tuple[Trial, int]]) -> tuple[Trial, int] | None:
+        while queue:
+            trial, fold = queue.popleft()
+            if fold not in trial.submitted and self._fits(trial.seconds()):
                 return trial, fold
         return None
 
@@ -339,6 +347,17 @@ class Search:
                 break
             kept.append(trial)
         return [(t, f) for f in missing for t in kept]
+
+    def _runners_up(self) -> deque[tuple[Trial, int]]:
+        """Return the missing folds of the next best trials, for time that is left over."""
+        if self.budget.limit_s is None:
+            return deque()
+        ranked = sorted(
+            (t for t in self.trials if t.state == "complete"),
+            key=lambda t: -t.score(self._compared()),
+        )
+        missing = range(self.plan.depth, self.plan.total_folds)
+        return deque((t, f) for t in ranked[:RUNNERS_UP] for f in missing)
 
     def _fits(self, seconds: float) -> bool:
         return 1.15 * seconds < self.budget.remaining()

@@ -88,15 +88,15 @@ class Trial:
             "size_mb": sum(r.size for r in good) / 1e6,
         }
 
-    def to_record(self) -> dict[str, Any]:
-        """Return the trial as plain values, for the leaderboard."""
+    def to_record(self, compared: range | None = None) -> dict[str, Any]:
+        """Return the trial as plain values, for the leaderboard; scored on the folds given."""
         return {
             "trial": self.index,
             "learner": self.learner,
             "params": self.params,
             "state": self.state,
             "reason": self.reason,
-            "score": self.score() if self.scores() else None,
+            "score": self.score(compared) if self.scores(compared) else None,
             "folds": len(self.done()),
             "fit_s": sum(r.seconds for r in self.results.values()),
             **self.bag(),

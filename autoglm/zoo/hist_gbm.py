@@ -107,8 +107,8 @@ def _grow(fold: Fold, params: Params, facts: Facts, limits: Limits) -> Any:
         if model.n_iter_ < done + batch:
             break
         done += batch
-        each = 1.3 * (time.monotonic() - began) / batch
-        batch = int(min(total - done, 3 * batch, max(0.0, limits.left() / max(each, 1e-6))))
+        each = 1.6 * (time.monotonic() - began) / batch
+        batch = int(min(total - done, 2 * batch, max(0.0, limits.left() / max(each, 1e-6))))
     return model
 
 

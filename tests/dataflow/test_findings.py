@@ -41,8 +41,8 @@ def test_recoded_target_is_dropped() -> None:
 
 def test_linear_copy_and_named_relative_are_dropped_but_strangers_only_shown() -> None:
     price = RNG.lognormal(3, 1, size=2000)
-    frame = pd.DataFrame({"x": RNG.normal(size=2000), "cents": 100 * price,
-                          "log_price": np.log(price), "hint": np.sqrt(price), "price": price})  # fmt: skip
+    frame = pd.DataFrame({"x": RNG.normal(size=2000), "price": price})
+    frame = frame.assign(cents=100 * price, log_price=np.log(price), hint=np.sqrt(price))
     found = findings_of(frame, "price", "regression")
     assert found["target_copy", "cents"].action is not None
     assert found["leakage", "log_price"].action is not None

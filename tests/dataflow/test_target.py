@@ -61,6 +61,7 @@ def test_unusable_targets(values: list, task_type: str) -> None:
 def test_labels_written_otherwise_are_known() -> None:
     codec = TargetCodec.fit(np.array([0, 1]), "binary")
     assert codec.encode(["1", 0.0, " 1 "]).tolist() == [1, 0, 1]
+    assert codec.encode([7, 1], mark_unseen=True).tolist() == [-1, 1]
     with pytest.raises(DataError, match="7"):
         codec.encode([7])
 
