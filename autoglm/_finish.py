@@ -108,7 +108,8 @@ def _within_limits(
     spec = info.spec
     rows, _ = sample_rows(work)
     records = rows.head(12).to_dict("records")
-    max_us = DEFAULT_PREDICT_US
+    classes = work.facts.n_classes if work.facts.n_classes > 2 else 0
+    max_us = DEFAULT_PREDICT_US * (1 + classes / 3)
     size = spec.size_mb.value
     while True:
         outcome = build_blend(

@@ -24,7 +24,8 @@ from autoglm.zoo.contract import Facts, Model, View
 Array = NDArray[np.float64]
 
 #: Prediction time of the whole blend for one row of a batch, microseconds on one thread,
-#: when the task sets no limit.
+#: when the task sets no limit; so much again for every three classes, which have trees of
+#: their own.
 DEFAULT_PREDICT_US = 250.0
 #: Size of the models, megabytes, when the task sets no limit.
 DEFAULT_SIZE_MB = 18.0

@@ -35,6 +35,8 @@ from autoglm.zoo.contract import Learner
 LAG = 2
 #: A trial more than this many standard errors behind after one fold is given up.
 PRUNE_SE = 2.0
+#: ... unless a blend with the best one is better by this many standard errors.
+BLEND_GAIN_SE = 0.25
 #: Trials after the portfolio without a better one that end the search.
 PATIENCE = 60
 NO_LIMIT_S = 1e8
@@ -321,7 +323,7 @@ class Search:
         mine = self.work.out_of_fold(trial.key, 0)
         theirs = self.work.out_of_fold(best.key, 0)
         mixed = [self.scorer.utility(y, w * mine + (1 - w) * theirs) for w in (0.1, 0.3)]
-        if max(mixed) > rival:
+        if max(mixed) > rival + BLEND_GAIN_SE * error:
             return False  # worse alone, but it would help the blend
         trial.reason = f"{rival - first:.4g} behind after one fold"
         emit("trial_pruned", trial=trial.index, learner=trial.learner,
