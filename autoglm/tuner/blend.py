@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 #: Prediction time of the whole blend for one row of a batch, microseconds on one thread,
 #: when the task sets no limit; so much again for every three classes, which have trees of
 #: their own.
-DEFAULT_PREDICT_US = 250.0
+DEFAULT_PREDICT_US = 300.0
 #: Size of the models, megabytes, when the task sets no limit.
 DEFAULT_SIZE_MB = 18.0
 
@@ -236,8 +236,9 @@ def _select(
     trials: list[Trial], work: Workspace, scorer: Scorer, max_us: float, max_mb: float
 ) -> _Choice:
     predictions, rows = common_rows(trials, work)
-    # Both bounds in one: each candidate costs the larger of its two shares, for one fold.
-    shares = [max(b["predict_us"] / max_us, b["size_mb"] / max_mb) / max(1, len(t.done()))
+    # Both bounds in one: each candidate costs the larger of its two shares. Counted is half a
+    # bag: few members with most of their folds beat many that are cut down to one.
+    shares = [max(b["predict_us"] / max_us, b["size_mb"] / max_mb) / min(2, len(t.done()))
               for t in trials for b in (t.bag(),)]  # fmt: skip
     weights = select(
         [p[rows] for p in predictions], work.y[rows], scorer, costs=shares, max_cost=1.0
