@@ -28,6 +28,9 @@ from autoglm.tuner.search import SearchOutcome
 from autoglm.tuner.trials import Trial
 from autoglm.tuner.workspace import Workspace
 
+#: Time that a report takes to write, about; with less left it is left for the asking.
+REPORT_S = 0.6
+
 
 @dataclass
 class RunInfo:
@@ -83,11 +86,13 @@ def finish(found: SearchOutcome, work: Workspace, info: RunInfo) -> Predictor:
     left = info.budget.remaining()
     if left > 0.3:
         predictor.facts = replace(
-            predictor.facts, **measure(work, info.prepared, outcome.blend, min(0.6 * left, 5.0))
+            predictor.facts, **measure(work, info.prepared, outcome.blend, min(0.4 * left, 5.0))
         )
     predictor.receipts["time_s"]["actual"] = round(info.budget.elapsed(), 3)
     predictor.facts = replace(predictor.facts, receipts=_receipt_rows(predictor.receipts))
     predictor.save(work.folder / "model")
+    if info.budget.remaining() > REPORT_S:
+        predictor.report(work.folder / "report.html")
     return predictor
 
 
@@ -107,7 +112,7 @@ def _within_limits(
     """Build the blend; while it misses a limit on latency, build a cheaper one."""
     spec = info.spec
     rows, _ = sample_rows(work)
-    records = rows.head(12).to_dict("records")
+    records = [{str(k): v for k, v in r.items()} for r in rows.head(12).to_dict("records")]
     classes = work.facts.n_classes if work.facts.n_classes > 2 else 0
     max_us = DEFAULT_PREDICT_US * (1 + classes / 3)
     size = spec.size_mb.value
@@ -155,9 +160,7 @@ def _receipt_rows(receipts: dict[str, Any]) -> tuple[Receipt, ...]:
     return tuple(Receipt(name, r["planned"], r["actual"]) for name, r in receipts.items())
 
 
-def _facts(
-    outcome: Outcome, predictor: Predictor, work: Workspace, info: RunInfo
-) -> ReportFacts:
+def _facts(outcome: Outcome, predictor: Predictor, work: Workspace, info: RunInfo) -> ReportFacts:
     target = info.prepared.target
     y, prediction = work.y[outcome.rows], outcome.prediction
     if work.facts.regression:
@@ -220,5 +223,3 @@ def _history(folder: Path, unit: Any) -> tuple[Step, ...]:
         for key, (elapsed, learner) in last.items()
     ]
     return tuple(sorted(steps, key=lambda s: s.elapsed_s))
-
-

@@ -34,6 +34,28 @@ WORKER_MB = 100.0
 SAMPLE_CELLS = 300_000
 
 
+@dataclass(frozen=True)
+class RunOptions:
+    """What a run was given.
+
+    Attributes
+    ----------
+    time_limit_s
+        Wall-clock limit of the whole run, or None.
+    workers
+        Worker processes.
+    learners
+        Names of the learners that may be tried, or None for all.
+    typed
+        Whether cells have types of their own, so that text labels stay text.
+    """
+
+    time_limit_s: float | None
+    workers: int
+    learners: tuple[str, ...] | None
+    typed: bool
+
+
 @dataclass
 class Prepared:
     """What turns raw rows into what the blend eats, and its answers back.
@@ -71,7 +93,7 @@ def prepare(
     profile: TableProfile,
     spec: TaskSpec,
     folder: Path,
-    plan_for: dict[str, Any],
+    how: RunOptions,
 ) -> tuple[Workspace, Prepared, Plan]:
     """Clean, encode, split, and write the workspace.
 
@@ -83,9 +105,8 @@ def prepare(
         The task; its cleaning actions are applied.
     folder
         The run folder.
-    plan_for
-        ``time_limit_s``, ``workers`` and ``learners`` of the search; ``typed``: whether text
-        labels stay text.
+    how
+        What the run was given.
 
     Raises
     ------
@@ -97,9 +118,9 @@ def prepare(
     target = spec.target.value
     cleaner = Cleaner.build(spec.cleaning, profile, target, spec.task_type.value)
     values, keep = cleaner.target_values(frame)
-    if plan_for["typed"] and all(isinstance(v, str) for v in frame[target][keep]):
-        if spec.task_type.value != "regression":
-            values = frame[target].to_numpy(dtype=object)
+    labels = spec.task_type.value != "regression"
+    if labels and how.typed and all(isinstance(v, str) for v in frame[target][keep]):
+        values = frame[target].to_numpy(dtype=object)
     rows = frame[keep] if not keep.all() else frame
     codec = TargetCodec.fit(values[keep], spec.task_type.value, spec.positive_class.value)
     y = codec.encode(values[keep])
@@ -112,17 +133,15 @@ def prepare(
         )  # fmt: skip
     memory = MemoryBudget(spec.memory_mb.value) if spec.memory_mb.value else MemoryBudget.detect()
     cells_mb = 12 * len(y) * len(columns.by_name) / 1e6
-    needed = resident_mb() + plan_for["workers"] * (WORKER_MB + cells_mb) + cells_mb
+    needed = resident_mb() + how.workers * (WORKER_MB + cells_mb) + cells_mb
     memory.require(needed, say(en="Learning from this table", zh="学习该表格"))
     encoder = Encoder.fit(columns, spec.seed.value)
-    learners = available_learners(plan_for["learners"])
+    learners = available_learners(how.learners)
     facts = _facts(spec, codec, columns, encoder)
     views = _views(learners, facts)
     matrices = encoder.transform(columns, views)
     facts = _with_widths(facts, matrices)
-    plan = make_plan(
-        facts, plan_for["time_limit_s"], plan_for["workers"], spec.split.value == "time"
-    )
+    plan = make_plan(facts, how.time_limit_s, how.workers, spec.split.value == "time")
     facts = replace(facts, fit_seconds=plan.fit_seconds)
     folds = _folds(spec, y, rows, columns, plan)
     if plan.total_folds != len(folds):
@@ -159,7 +178,7 @@ def _views(learners: dict[str, Any], facts: Facts) -> set[View]:
 
 def _with_widths(facts: Facts, matrices: dict[str, Any]) -> Facts:
     widths = {name: int(matrix.shape[1]) for name, matrix in matrices.items()}
-    return Facts(**{**vars(facts), "n_features": {**facts.n_features, **widths}})
+    return replace(facts, n_features={**facts.n_features, **widths})  # type: ignore[dict-item]
 
 
 def _metric(spec: TaskSpec, y: NDArray[Any], codec: TargetCodec) -> MetricChoice:

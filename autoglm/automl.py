@@ -1,8 +1,8 @@
 """The data path: a sentence and a table become a predictor.
 
-    task = AutoTask.create(dataset="customers.csv", description="predict which customers churn")
-    pipeline = task.auto_build()
-    predictor = pipeline.launch(time_limit=60)
+task = AutoTask.create(dataset="customers.csv", description="predict which customers churn")
+pipeline = task.auto_build()
+predictor = pipeline.launch(time_limit=60)
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from autoglm._finish import RunInfo, finish
-from autoglm._prepare import Prepared, prepare
+from autoglm._prepare import Prepared, RunOptions, prepare
 from autoglm.core import hooks
 from autoglm.core.budget import MemoryBudget, TimeBudget, resident_mb
 from autoglm.core.config import apply_to_spec, resolve
@@ -267,12 +267,9 @@ class Pipeline:
                 journal.append(_run_record(options, limit, n_workers))
                 executor = _start_workers(folder, n_workers, self.spec)
                 try:
-                    plan_for = {
-                        "time_limit_s": limit, "workers": n_workers,
-                        "learners": options.learners, "typed": self.task.typed,
-                    }  # fmt: skip
+                    how = RunOptions(limit, n_workers, options.learners, self.task.typed)
                     work, prepared, plan = prepare(
-                        self.task.table.frame, self.task.profile, self.spec, folder, plan_for
+                        self.task.table.frame, self.task.profile, self.spec, folder, how
                     )
                     info = RunInfo(
                         self.spec, self.task.profile, self.task.findings, prepared, budget

@@ -88,7 +88,11 @@ class _AutoEstimator(BaseEstimator):  # type: ignore[misc]
         """Check shape and names; a frame keeps its columns' types."""
         numeric = "numeric" if not isinstance(X, pd.DataFrame) and not _holds_text(X) else None
         checked = validate_data(
-            self, X, reset=reset, dtype=numeric, ensure_all_finite="allow-nan",
+            self,
+            X,
+            reset=reset,
+            dtype=numeric,
+            ensure_all_finite="allow-nan",
             ensure_min_samples=2 if reset else 1,
         )
         return X if isinstance(X, pd.DataFrame) else checked
@@ -180,10 +184,10 @@ class AutoRegressor(RegressorMixin, _AutoEstimator):  # type: ignore[misc]
 def _target(y: Any, n_rows: int) -> NDArray[Any]:
     if y is None:
         raise ValueError("requires y to be passed, but the target y is None")
-    y = column_or_1d(y, warn=True)
-    if len(y) != n_rows:
-        raise ValueError(f"X and y have inconsistent numbers of rows: {n_rows} and {len(y)}")
-    return y
+    target: NDArray[Any] = np.asarray(column_or_1d(y, warn=True))
+    if len(target) != n_rows:
+        raise ValueError(f"X and y have inconsistent numbers of rows: {n_rows}, {len(target)}")
+    return target
 
 
 def _holds_text(X: Any) -> bool:

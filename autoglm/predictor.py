@@ -182,7 +182,9 @@ class Predictor:
         board["weight"] = [weights.get(key, 0.0) for key in board["key"]]
         order = board["score"].fillna(-np.inf).argsort(kind="stable")[::-1]
         one = metric(self.spec.metric.value)
-        board["score"] = [None if s is None or s != s else one.to_utility(s) for s in board["score"]]
+        board["score"] = [
+            None if s is None or s != s else one.to_utility(s) for s in board["score"]
+        ]
         front = ["learner", "score", "weight", "state", "folds", "fit_s", "predict_us", "size_mb"]
         rest = [c for c in board.columns if c not in front]
         return board.iloc[order][front + rest].reset_index(drop=True)
@@ -302,9 +304,18 @@ def load(path: Path | str) -> Predictor:
     ------
     BundleError
         When there is no model, it is damaged, or it needs something that is not installed.
+    RunError
+        When it is the folder of a run that has no model yet.
     """
     path = Path(path)
     run = path if (path / "model" / "manifest.json").is_file() else None
+    if run is None and (path / "journal.log").is_file():
+        raise RunError(
+            say(en=f"The run {path} was stopped before it had a model.",
+                zh=f"运行 {path} 在得到模型之前就停止了。"),
+            hint=say(en=f"Go on with it: autoglm resume {path}",
+                     zh=f"可继续运行:autoglm resume {path}"),
+        )  # fmt: skip
     bundle = read_bundle(path / "model" if run is not None else path)
     if bundle.manifest.kind != KIND:
         raise BundleError(

@@ -30,8 +30,10 @@ DAY_S = 86_400.0
 
 @dataclass
 class Category:
-    """Vocabulary of one category column, most frequent first; codes below `one_hot` get a
-    column of their own in the dense view."""
+    """Vocabulary of one category column, most frequent first.
+
+    Codes below `one_hot` get a column of their own in the dense view.
+    """
 
     name: str
     codes: dict[str, int]
@@ -40,8 +42,10 @@ class Category:
 
 @dataclass
 class Scaling:
-    """Robust scale of the numeric block: center and scale (m,), and which columns get a
-    column that says "missing"."""
+    """Robust scale of the numeric block: center and scale (m,).
+
+    `gaps` are the columns that get another column, which says "missing".
+    """
 
     center: Matrix
     scale: Matrix

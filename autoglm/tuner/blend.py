@@ -200,8 +200,7 @@ def build_blend(
         rule = choose_rule(scorer.metric, y, calibrator.apply(raw), seed=seed)
     folds = _folds_kept(chosen, weights.weights, max_predict_us, max_size_mb)
     members = [
-        _member(t, w, work, kept)
-        for t, w, kept in zip(chosen, weights.weights, folds, strict=True)
+        _member(t, w, work, kept) for t, w, kept in zip(chosen, weights.weights, folds, strict=True)
     ]
     blend = Blend(members, work.facts, work.metric, calibrator, rule)
     return Outcome(blend, weights.score, rows, blend.calibrated(raw))
@@ -295,4 +294,3 @@ def _load_member(
         own = {name[len(start) :]: files[name] for name in files if name.startswith(start)}
         models.append(learner.load(own, facts))
     return Member(plan["learner"], plan["key"], plan["view"], plan["weight"], models)
-

@@ -112,9 +112,9 @@ def _shrunk(weights: NDArray[np.float64], n_rows: int) -> NDArray[np.float64]:
         return weights
     share = 0.5 * (1 - n_rows / SMALL_ROWS)
     chosen = weights > 0
-    return (1 - share) * weights + share * chosen / chosen.sum()
+    return np.asarray((1 - share) * weights + share * chosen / chosen.sum())
 
 
 def _trimmed(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     kept = np.where(weights >= min(LEAST_WEIGHT, weights.max()), weights, 0.0)
-    return kept / kept.sum()
+    return np.asarray(kept / kept.sum())

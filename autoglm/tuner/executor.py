@@ -25,13 +25,13 @@ from autoglm.core.errors import WorkerError
 from autoglm.core.text import say
 
 START_LIMIT_S = 60.0
-_ONE_THREAD = {
-    name: "1"
-    for name in (
-        "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
-        "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
-    )
-}  # fmt: skip
+_THREADS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,7 @@ class ProcessExecutor:
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=os.environ | _ONE_THREAD | {"PYTHONPATH": path},
+            env=os.environ | dict.fromkeys(_THREADS, "1") | {"PYTHONPATH": path},
             start_new_session=True,  # Ctrl-C is for us to handle
         )
         worker = _Worker(process)

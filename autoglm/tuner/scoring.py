@@ -63,7 +63,7 @@ class Scorer:
         if prediction.ndim == 2:
             return prediction
         low, high = self.choice.low - self._margin, self.choice.high + self._margin
-        return np.clip(prediction, low, high)
+        return np.asarray(np.clip(prediction, low, high))
 
     def utility(self, y: NDArray[Any], prediction: Array) -> float:
         """Return the utility, higher is better, of predictions on the learners' scale.

@@ -208,8 +208,8 @@ class Search:
         full = limit is not None and len(self.trials) >= limit
         if full or len(self._open()) >= LAG or not self._closed_up_to(len(self.trials) - LAG):
             return None
-        trial = self._new_trial()
-        return None if trial is None else (trial, 0)
+        new = self._new_trial()
+        return None if new is None else (new, 0)
 
     def _next_fold(self, trial: Trial) -> int | None:
         if 0 not in trial.submitted:
@@ -270,9 +270,7 @@ class Search:
             if t.learner == learner and t.state == "complete"
         ]
         space = self.learners[learner].space(self.work.facts)
-        params = propose(
-            self.options.sampler, space, past, number=number, seed=self.options.seed
-        )
+        params = propose(self.options.sampler, space, past, number=number, seed=self.options.seed)
         return learner, params
 
     def _ranked_learners(self, closed: Sequence[Trial]) -> list[str]:
@@ -304,9 +302,7 @@ class Search:
             return True
         if not self._closed_up_to(trial.index - LAG):
             return False
-        rivals = [
-            t for t in self.trials[: max(0, trial.index - LAG + 1)] if t.state == "complete"
-        ]
+        rivals = [t for t in self.trials[: max(0, trial.index - LAG + 1)] if t.state == "complete"]
         if rivals and self._hopeless(trial, rivals):
             trial.state = "pruned"
             return False
@@ -342,7 +338,8 @@ class Search:
         # What cannot finish one more fold each is left as it is.
         room = self.budget.remaining() * self.executor.slots
         rest = self.plan.n_folds - self.plan.depth or self.plan.n_folds
-        kept, spent = [], 0.0
+        kept: list[Trial] = []
+        spent = 0.0
         for trial in chosen:
             spent += trial.seconds() * rest
             if kept and spent > 0.85 * room:

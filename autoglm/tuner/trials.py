@@ -117,4 +117,5 @@ def out_of_fold(trial: Trial, work: Workspace) -> tuple[NDArray[np.float32], NDA
         total[rows] += work.out_of_fold(trial.key, fold).astype(np.float32)
         count[rows] += 1
     divisor = np.maximum(count, 1)
-    return total / (divisor if total.ndim == 1 else divisor[:, None]), count > 0
+    mean = total / (divisor if total.ndim == 1 else divisor[:, None])
+    return mean.astype(np.float32), count > 0

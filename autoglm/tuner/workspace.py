@@ -1,11 +1,11 @@
 """The folder of a run: what workers read, what they leave behind.
 
-    spec.json            the task
-    journal.log          every finished fold, see `autoglm.core.journal`
-    data/                encoded training data, memory-mapped by the workers
-    prepared/            cleaner, target codec and encoder, for the bundle
-    folds/<key>/<fold>/  out-of-fold predictions and the model of one fit
-    model/               the bundle, written last
+spec.json            the task
+journal.log          every finished fold, see `autoglm.core.journal`
+data/                encoded training data, memory-mapped by the workers
+prepared/            cleaner, target codec and encoder, for the bundle
+folds/<key>/<fold>/  out-of-fold predictions and the model of one fit
+model/               the bundle, written last
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Workspace:
             for name, matrix in views.items():
                 _save_matrix(scratch / name, matrix)
             np.save(scratch / "y.npy", y, allow_pickle=False)
-            np.savez(scratch / "folds.npz", **_fold_arrays(folds))
+            np.savez(scratch / "folds.npz", **_fold_arrays(folds))  # type: ignore[arg-type]
             (scratch / "about.json").write_text(json.dumps(about, ensure_ascii=False))
         return cls(folder)
 

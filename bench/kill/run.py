@@ -85,9 +85,7 @@ def start(folder: Path, table: Path, trials: int) -> subprocess.Popen[bytes]:
     )  # fmt: skip
 
 
-def go_on(
-    run: Path | None, scratch: Path, table: Path, trials: int
-) -> subprocess.Popen[bytes]:
+def go_on(run: Path | None, scratch: Path, table: Path, trials: int) -> subprocess.Popen[bytes]:
     """Resume the run; one that was killed before its data were kept is started again."""
     if run is not None and (run / "info.json").is_file():
         return command("resume", str(run), "--quiet")

@@ -36,7 +36,9 @@ def test_works_inside_scikit_learn() -> None:
 
 def test_text_labels_and_mixed_columns() -> None:
     rng = np.random.default_rng(0)
-    frame = pd.DataFrame({"城市": rng.choice(["北京", "上海", "广州"], 300), "a[0]": rng.normal(size=300)})
+    frame = pd.DataFrame(
+        {"城市": rng.choice(["北京", "上海", "广州"], 300), "a[0]": rng.normal(size=300)}
+    )
     y = np.where((frame["城市"] == "北京") ^ (frame["a[0]"] > 0), "是", "否")
     model = AutoClassifier(time_limit=None, max_trials=4, workers=0).fit(frame, y)
     assert list(model.classes_) == ["否", "是"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tuner_work import build_work
 
 from autoglm.core.budget import TimeBudget
 from autoglm.core.errors import BudgetError
@@ -18,7 +19,6 @@ from autoglm.tuner.executor import Executor, InlineExecutor, Job, ProcessExecuto
 from autoglm.tuner.plan import Plan
 from autoglm.tuner.search import Search, SearchOptions, SearchOutcome
 from autoglm.tuner.workspace import Workspace
-from tuner_work import build_work
 
 PLAN = Plan(n_folds=3, repeats=1, depth=3, explore=1.0)
 QUICK = ("constant", "linear", "lightgbm", "knn")

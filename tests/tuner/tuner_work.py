@@ -41,4 +41,3 @@ def build_work(folder: Path, *, regression: bool = False) -> Workspace:
     split = "random" if regression else "stratified"
     folds = make_folds(y, split=split, n_folds=3, seed=0)
     return Workspace.create(folder, views, y, folds, facts, choice)
-
