@@ -10,21 +10,23 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from autoglm._finish import RunInfo, finish
 from autoglm._prepare import Prepared, RunOptions, prepare
 from autoglm.core import hooks
 from autoglm.core.budget import MemoryBudget, TimeBudget, resident_mb
 from autoglm.core.config import apply_to_spec, resolve
-from autoglm.core.errors import ConfigError, RunError
+from autoglm.core.errors import RunError
 from autoglm.core.events import emit
 from autoglm.core.files import storage_errors
 from autoglm.core.journal import Journal
@@ -158,7 +160,8 @@ class AutoTask:
         profile = profile_table(table.frame)
         given = {"task_type": task_type, "target": target, "metric": metric}
         given = {k: v for k, v in given.items() if v is not None} | options.given()
-        spec = understand(description, profile, given=given, ask=ask)
+        clock = _Pausing(ask)
+        spec = understand(description, profile, given=given, ask=clock.ask if ask else None)
         with use_language(spec.language):
             target_name, kind = spec.target.value, spec.task_type.value
             findings = examine_target(
@@ -168,7 +171,8 @@ class AutoTask:
             actions = plan_cleaning(profile, findings, target=target_name, drop=drop)
         spec = apply_to_spec(spec.model_copy(update={"cleaning": actions}), resolve())
         typed = not isinstance(dataset, (str, bytes, os.PathLike, Table))
-        return cls(spec, table, profile, findings, time.monotonic() - start, typed)
+        seconds = time.monotonic() - start - clock.paused_s
+        return cls(spec, table, profile, findings, seconds, typed)
 
     def auto_build(self) -> Pipeline:
         """Return the steps that will be taken; each can be looked at and changed."""
@@ -178,6 +182,21 @@ class AutoTask:
     def launch(self, time_limit: float | None = None, **how: Any) -> Predictor:
         """Build the pipeline and launch it, see `Pipeline.launch`."""
         return self.auto_build().launch(time_limit, **how)
+
+
+class _Pausing:
+    """Puts questions and keeps how long the answers took, which is not ours to count."""
+
+    def __init__(self, ask: Callable[[Any], str] | None) -> None:
+        self._ask, self.paused_s = ask, 0.0
+
+    def ask(self, question: Any) -> str:
+        assert self._ask is not None
+        start = time.monotonic()
+        try:
+            return self._ask(question)
+        finally:
+            self.paused_s += time.monotonic() - start
 
 
 @dataclass
@@ -268,9 +287,10 @@ class Pipeline:
                 executor = _start_workers(folder, n_workers, self.spec)
                 try:
                     how = RunOptions(limit, n_workers, options.learners, self.task.typed)
-                    work, prepared, plan = prepare(
-                        self.task.table.frame, self.task.profile, self.spec, folder, how
-                    )
+                    with _nothing_left(folder):
+                        work, prepared, plan = prepare(
+                            self.task.table.frame, self.task.profile, self.spec, folder, how
+                        )
                     info = RunInfo(
                         self.spec, self.task.profile, self.task.findings, prepared, budget
                     )
@@ -394,6 +414,16 @@ def _new_run(base: Path, target: str) -> Path:
     raise RunError(say(en=f"Too many runs in {base}.", zh=f"{base} 中的运行过多。"))
 
 
+@contextmanager
+def _nothing_left(folder: Path) -> Iterator[None]:
+    """Remove a run folder in which nothing was begun yet, when the block fails."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
 def _run_record(options: SearchOptions, limit: float | None, workers: int) -> dict[str, Any]:
     return {
         "kind": "run",
@@ -420,24 +450,3 @@ def _read_run_record(
     only = tuple(first["learners"]) if first["learners"] is not None else None
     options = SearchOptions(first["seed"], trials, first["sampler"], only)
     return options, None if limit is None else limit + sum(added), first["workers"]
-
-
-def options_from(values: dict[str, Any]) -> TaskOptions:
-    """Return `TaskOptions` from plain values.
-
-    Raises
-    ------
-    ConfigError
-        When a name is unknown or a value is not allowed.
-    """
-    try:
-        return TaskOptions(**values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ConfigError(
-            say(en=f"The option {where} is wrong: {first['msg']}.",
-                zh=f"选项 {where} 有误:{first['msg']}。"),
-            hint=say(en="docs/reference/spec.md lists the options.",
-                     zh="选项列表见 docs/reference/spec.md。"),
-        ) from error  # fmt: skip

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -140,10 +141,12 @@ def run(options: RunOptions) -> Answer:
 
     zh: 由一句话和一张表得到经过检验的模型与报告。
     """
+    began = monotonic()
     from autoglm.automl import AutoTask
     from autoglm.cli._console import note
     from autoglm.cli._progress import progress
 
+    loading = monotonic() - began
     sentence, file = _sentence_and_file(options)
     if options.lang in (None, "auto") and sentence:
         set_language("zh" if has_chinese(sentence) else "en")
@@ -156,6 +159,7 @@ def run(options: RunOptions) -> Answer:
         options=_task_options(options),
         ask=_asker(options),
     )
+    task.seconds += loading  # a person's clock runs while libraries load
     warned = [f.message for f in task.findings if f.severity != "info"]
     note(options, "\n".join([task.spec.card(), *(f"! {w}" for w in (*task.table.notes, *warned))]))
     with progress(_progress_mode(options)) as facts:

@@ -20,7 +20,7 @@ def storage_errors(path: Path | str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         reason = error.strerror or str(error)
         raise StorageError(
             say(en=f"Cannot write {path}: {reason}.", zh=f"无法写入 {path}:{reason}。"),

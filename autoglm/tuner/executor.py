@@ -76,6 +76,8 @@ class Result:
         Bytes of the model.
     error
         Why it failed, or "".
+    code
+        "storage" when nothing more can be written, "" for a failure of this fit alone.
     """
 
     key: str
@@ -85,6 +87,7 @@ class Result:
     predict_us: float = 0.0
     size: int = 0
     error: str = ""
+    code: str = ""
 
 
 class Executor(Protocol):

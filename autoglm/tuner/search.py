@@ -19,6 +19,7 @@ import numpy as np
 
 from autoglm.core import hooks
 from autoglm.core.budget import TimeBudget
+from autoglm.core.errors import StorageError
 from autoglm.core.events import emit
 from autoglm.core.journal import Journal
 from autoglm.core.space import Params
@@ -373,6 +374,9 @@ class Search:
 
     def _take(self, result: Result) -> None:
         """Acknowledge a result: into the journal first, then into the trial."""
+        if result.code == StorageError.code:
+            message, _, hint = result.error.partition("\n")
+            raise StorageError(message, hint=hint)
         trial = self._by_job.pop((result.key, result.fold))
         self.journal.append({"kind": "fold", "trial": trial.index, "learner": trial.learner,
                              "params": trial.params, "at": time.time(),

@@ -6,9 +6,11 @@ never outlives the process that started it.
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import json
 import os
+import signal
 import sys
 import time
 import traceback
@@ -19,12 +21,13 @@ from typing import Any
 import numpy as np
 
 from autoglm.core import hooks
-from autoglm.core.errors import AutoGLMError
+from autoglm.core.errors import StorageError
 from autoglm.tuner.executor import Job, Result
 from autoglm.tuner.scoring import Scorer
 from autoglm.tuner.workspace import Workspace, write_fit
 from autoglm.zoo.contract import Fold, Learner, Limits
 
+_PR_SET_PDEATHSIG = 1
 #: Share of a job's time kept for predicting and writing.
 RESERVE = 0.15
 
@@ -44,8 +47,8 @@ class Runner:
         """Fit, score, leave the files, and say how it went; a failure is a result too."""
         try:
             return self._fit(job)
-        except (MemoryError, AutoGLMError) as error:
-            return Result(job.key, job.fold, error=f"{type(error).__name__}: {error}"[:500])
+        except StorageError as error:
+            return Result(job.key, job.fold, error=str(error), code=error.code)
         except Exception as error:  # noqa: BLE001 - the worker boundary: one bad fit must not end the run
             if os.environ.get("AUTOGLM_DEBUG"):
                 traceback.print_exc()
@@ -80,9 +83,19 @@ class Runner:
         return self._views[name]
 
 
+def _end_with_parent() -> None:
+    """Ask the kernel to end this process when the one that started it dies, however it does.
+
+    Elsewhere than on Linux the end of the input does so, once the current fit is done.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def main(arguments: list[str]) -> None:
     """Warm up, then serve jobs until the input ends."""
     folder, *plugins = arguments
+    _end_with_parent()
     # What fits print must not get into the answers.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)

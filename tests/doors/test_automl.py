@@ -203,3 +203,32 @@ def test_an_interrupt_keeps_the_best_model_so_far(tmp_path: Path) -> None:
     assert model.run_dir is not None
     assert len(load(model.run_dir).predict(pd.read_csv(examples.path(), dtype=str))) == 2000
     assert json.loads((model.run_dir / "plan.json").read_text())["n_folds"] == 5
+
+
+def test_a_run_that_cannot_begin_leaves_no_folder(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": [1.0] * 40, "y": ["u", "v"] * 20})
+    task = AutoTask.create(dataset=frame, target="y")
+    with pytest.raises(DataError):
+        task.launch(run_dir=tmp_path / "runs", max_trials=1, workers=0)
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+@pytest.mark.parametrize("limit_kb", [40, 400])
+def test_a_disk_that_fills_up_is_one_clear_error(tmp_path: Path, limit_kb: int) -> None:
+    code = (
+        "import resource, sys\n"
+        "from autoglm import AutoTask, examples\n"
+        "from autoglm.core.errors import StorageError\n"
+        "task = AutoTask.create(dataset=examples.path(), target='churned')\n"
+        "size = int(sys.argv[2]) * 1000\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))\n"
+        "try:\n"
+        "    task.launch(run_dir=sys.argv[1], max_trials=3, workers=1)\n"
+        "except StorageError as error:\n"
+        "    print('hint:', error.hint)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path), str(limit_kb)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "hint: " in done.stdout
+    assert not list(tmp_path.rglob("model/manifest.json"))
