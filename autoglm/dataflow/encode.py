@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -30,14 +31,28 @@ DAY_S = 86_400.0
 
 @dataclass
 class Category:
-    """Vocabulary of one category column, most frequent first.
+    """Vocabulary of one category column.
 
-    Codes below `one_hot` get a column of their own in the dense view.
+    Attributes
+    ----------
+    name
+        The column.
+    codes
+        Code of each value, in natural order ("2" before "10"), so that a tree that takes the
+        codes for numbers can cut between grades.
+    hot
+        Codes that get a column of their own in the dense view, most frequent first.
     """
 
     name: str
     codes: dict[str, int]
-    one_hot: int
+    hot: list[int]
+
+    def places(self) -> NDArray[np.int64]:
+        """Return the place of each code among the columns of its own, -1 without one."""
+        places = np.full(len(self.codes), -1, np.int64)
+        places[self.hot] = np.arange(len(self.hot))
+        return places
 
 
 @dataclass
@@ -102,7 +117,8 @@ class Encoder:
         numeric = self._numeric_names()
         names = numeric + [f"{numeric[i]} missing" for i in self.scaling.gaps]
         for category in self.categories:
-            names += [f"{category.name} = {v}" for v in list(category.codes)[: category.one_hot]]
+            values = list(category.codes)
+            names += [f"{category.name} = {values[code]}" for code in category.hot]
         return names + self._text_names()
 
     def transform(self, columns: Columns, views: Iterable[str]) -> dict[str, Any]:
@@ -174,16 +190,17 @@ class Encoder:
         np.copyto(scaled, 0, where=missing)
         # Nearly linear within 3 scales, never beyond 3 * sqrt(2) of them.
         scaled = scaled / np.sqrt(1 + (scaled / 3) ** 2)
-        hot = sum(c.one_hot for c in self.categories)
+        hot = sum(len(c.hot) for c in self.categories)
         m, gaps = scaled.shape[1], len(self.scaling.gaps)
         dense = np.zeros((len(numeric), m + gaps + hot + _width(reduced)), np.float32)
         dense[:, :m] = scaled
         dense[:, m : m + gaps] = missing[:, self.scaling.gaps]
         at = m + gaps
         for i, category in enumerate(self.categories):
-            rows = np.flatnonzero(codes[:, i] < category.one_hot)
-            dense[rows, at + codes[rows, i].astype(np.int64)] = 1
-            at += category.one_hot
+            rows = np.flatnonzero(~np.isnan(codes[:, i]))
+            place = category.places()[codes[rows, i].astype(np.int64)]
+            dense[rows[place >= 0], at + place[place >= 0]] = 1
+            at += len(category.hot)
         if reduced is not None:
             dense[:, at:] = reduced
         return dense
@@ -193,7 +210,7 @@ class Encoder:
         plan = {
             "numbers": self.numbers,
             "dates": self.dates,
-            "categories": [[c.name, list(c.codes), c.one_hot] for c in self.categories],
+            "categories": [[c.name, list(c.codes), c.hot] for c in self.categories],
         }
         files = {"encoder.json": json.dumps(plan, ensure_ascii=False).encode()}
         files["scaling.npz"] = pack_arrays(
@@ -209,8 +226,8 @@ class Encoder:
         """Return the encoder that `dump` wrote."""
         plan = json.loads(files["encoder.json"])
         categories = [
-            Category(name, {value: code for code, value in enumerate(values)}, one_hot)
-            for name, values, one_hot in plan["categories"]
+            Category(name, {value: code for code, value in enumerate(values)}, hot)
+            for name, values, hot in plan["categories"]
         ]
         text = None
         if "text.npz" in files:
@@ -256,10 +273,17 @@ def _categories(columns: Columns) -> list[Category]:
         counts = Counter(v for v in column.values.tolist() if v is not None)
         # A value seen once teaches nothing, unless nearly all of them are.
         common = [v for v, n in counts.most_common(MAX_CODES) if n > 1] or list(counts)[:MAX_CODES]
-        one_hot = min(len(common), MAX_ONE_HOT, MAX_ONE_HOT_TOTAL - total)
-        total += one_hot
-        found.append(Category(name, {v: i for i, v in enumerate(common)}, one_hot))
+        codes = {v: i for i, v in enumerate(sorted(common, key=_natural))}
+        hot = [codes[v] for v in common[: min(MAX_ONE_HOT, MAX_ONE_HOT_TOTAL - total)]]
+        total += len(hot)
+        found.append(Category(name, codes, hot))
     return found
+
+
+def _natural(value: str) -> list[tuple[int, float, str]]:
+    """Return a sort key in which numbers within text count as numbers."""
+    parts = re.split(r"(\d+(?:\.\d+)?)", value)
+    return [(0, float(p), "") if i % 2 else (1, 0.0, p) for i, p in enumerate(parts) if p]
 
 
 def _no_scaling() -> Scaling:

@@ -138,7 +138,7 @@ class Search:
             while self._stopped_by is None:
                 self._give_work()
                 if self._stopped_by is None and not self.executor.busy:
-                    self._stopped_by = "trials" if self.options.max_trials else "patience"
+                    self._stopped_by = self._why_nothing_is_left()
                 elif self._stopped_by is None:
                     for result in self.executor.wait(self.budget.remaining()):
                         self._take(result)
@@ -147,6 +147,13 @@ class Search:
         except KeyboardInterrupt:
             self._stopped_by = "interrupt"
         return SearchOutcome(self.trials, self._stopped_by, self._compared())
+
+    def _why_nothing_is_left(self) -> StoppedBy:
+        if self.options.max_trials is not None and len(self.trials) >= self.options.max_trials:
+            return "trials"
+        if self.budget.limit_s is None or self._out_of_patience():
+            return "patience"
+        return "time"  # what could still be tried would not end in time
 
     # --- what to do next -----------------------------------------------------------------
 

@@ -30,10 +30,10 @@ class LightGBM(Learner):
 
     def __init__(self) -> None:
         self._key: tuple[Any, ...] = ()
-        self._rows: Any = None
+        self._tables: dict[tuple[int, ...], Any] = {}
 
     def space(self, facts: Facts) -> Space:
-        """Sizes, rates and penalties around the tuned defaults."""
+        """Sizes, rates and penalties around the tuned defaults; how categories are split."""
         return {
             "learning_rate": Float(0.02, 0.25, log=True),
             "num_leaves": Int(4, min(255, max(8, facts.n_rows // 8)), log=True),
@@ -43,6 +43,7 @@ class LightGBM(Learner):
             "lambda_l1": Float(1e-4, 10.0, log=True),
             "lambda_l2": Float(1e-3, 30.0, log=True),
             "extra_trees": Choice((False, True)),
+            **({"ordinal": Choice((False, True))} if facts.categorical else {}),
         }
 
     def defaults(self, facts: Facts) -> Sequence[Params]:
@@ -58,9 +59,11 @@ class LightGBM(Learner):
 
         require_rows(fold, facts)
         settings = _settings(params, facts, len(fold.train), limits.seed)
-        booster = lightgbm.Booster(settings, self._subset(fold, fold.train, facts))
+        # Category codes are in natural order: grades may be cut like numbers.
+        categorical = () if params.get("ordinal") else tuple(sorted(facts.categorical))
+        booster = lightgbm.Booster(settings, self._subset(fold, fold.train, categorical))
         if len(fold.valid):
-            booster.add_valid(self._subset(fold, fold.valid, facts), "valid")
+            booster.add_valid(self._subset(fold, fold.valid, categorical), "valid")
         booster.best_iteration = _boost(booster, params, fold, limits)
         n_classes = 1 if facts.regression else facts.n_classes
         return TreeModel(booster, n_classes, learned={"rounds": booster.best_iteration})
@@ -73,10 +76,10 @@ class LightGBM(Learner):
         """Average the raw scores in one model text."""
         return merge_trees(models)
 
-    def _subset(self, fold: Fold, rows: Any, facts: Facts) -> Any:
+    def _subset(self, fold: Fold, rows: Any, categorical: tuple[int, ...]) -> Any:
         """Return some rows of the one binned table that all folds of a process share."""
-        data = self._binned(fold.X, facts).subset(np.sort(rows))
         rows = np.sort(rows)
+        data = self._binned(fold.X, categorical).subset(rows)
         data.construct()
         data.set_label(fold.y[rows])
         weight = weights_of(fold, rows)
@@ -84,22 +87,23 @@ class LightGBM(Learner):
             data.set_weight(weight)
         return data
 
-    def _binned(self, X: Any, facts: Facts) -> Any:
+    def _binned(self, X: Any, categorical: tuple[int, ...]) -> Any:
         import lightgbm
 
-        key = (_identity(X), X.shape, tuple(facts.categorical))
+        key = (_identity(X), X.shape)
         if key != self._key:
-            self._rows, self._key = None, ()
+            self._tables, self._key = {}, key
+        if categorical not in self._tables:
             data = lightgbm.Dataset(
                 X,
                 label=np.zeros(X.shape[0]),
                 feature_name=[f"f{i}" for i in range(X.shape[1])],
-                categorical_feature=sorted(facts.categorical),
+                categorical_feature=list(categorical),
                 params=_DATASET,
                 free_raw_data=False,
             )
-            self._rows, self._key = data.construct(), key
-        return self._rows
+            self._tables[categorical] = data.construct()
+        return self._tables[categorical]
 
 
 def _identity(X: Any) -> tuple[Any, ...]:
@@ -130,7 +134,7 @@ def _settings(params: Params, facts: Facts, n_train: int, seed: int) -> Params:
         goal = {"objective": "binary"}
     else:
         goal = {"objective": "multiclass", "num_class": facts.n_classes}
-    own = {name: value for name, value in params.items() if name != "rounds"}
+    own = {name: value for name, value in params.items() if name not in ("rounds", "ordinal")}
     small: Params = {}
     if n_train < 100:
         # A leaf must be able to exist at all.
@@ -187,15 +191,16 @@ def _portfolio(facts: Facts) -> list[Params]:
         "bagging_fraction": 0.75,
         "lambda_l2": 1.0,
     }
+    codes: Params = {"ordinal": True} if facts.categorical else {}
     portfolio: list[Params] = [
         usual,
         usual | {"extra_trees": True, "learning_rate": 0.08, "feature_fraction_bynode": 0.6,
-                 "num_leaves": max(8, leaves)},
+                 "num_leaves": max(8, leaves)} | codes,
         usual | {"learning_rate": 0.1, "num_leaves": 4 if n < 4000 else 8},
         usual | {"learning_rate": 0.06, "feature_fraction_bynode": 0.3, "lambda_l2": 10.0,
                  "num_leaves": 2 * leaves},
         usual | {"learning_rate": 0.1, "feature_fraction_bynode": 1.0, "bagging_fraction": 0.9,
-                 "num_leaves": max(16, leaves), "min_data_in_leaf": max(2, smallest // 4)},
+                 "num_leaves": max(16, leaves), "min_data_in_leaf": max(2, smallest // 4)} | codes,
         usual | {"learning_rate": 0.12, "num_leaves": 3, "bagging_fraction": 0.6},
     ]  # fmt: skip
     return [one | {"learning_rate": _affordable_rate(one, facts)} for one in portfolio]

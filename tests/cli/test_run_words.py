@@ -71,6 +71,7 @@ class FakeTask:
 
     calls: dict[str, Any]
     spec = SPEC
+    seconds = 0.0
     table = SimpleNamespace(notes=("a blank name became column 3",))
     findings = (
         SimpleNamespace(severity="info", message="some rows are equal"),
