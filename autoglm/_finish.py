@@ -16,6 +16,7 @@ from autoglm._measure import measure, sample_rows
 from autoglm._prepare import Prepared
 from autoglm.core.budget import TimeBudget, resident_mb
 from autoglm.core.events import emit
+from autoglm.core.journal import read_journal
 from autoglm.core.spec import TaskSpec
 from autoglm.dataflow.findings import Finding
 from autoglm.dataflow.profile import TableProfile
@@ -81,7 +82,7 @@ def finish(found: SearchOutcome, work: Workspace, info: RunInfo) -> Predictor:
     complete = [t for t in found.trials if t.state == "complete"]
     complete = complete or [_fallback(work, info.spec.seed.value)]
     outcome, predictor = _within_limits(complete, found, work, info)
-    predictor.facts = _facts(outcome, predictor, work, info)
+    predictor.facts = _facts(outcome, predictor, work, info, found.compared)
     emit("ensemble_ready", members=len(outcome.blend.members), score=predictor.facts.score)
     left = info.budget.remaining()
     if left > 0.3:
@@ -160,13 +161,17 @@ def _receipt_rows(receipts: dict[str, Any]) -> tuple[Receipt, ...]:
     return tuple(Receipt(name, r["planned"], r["actual"]) for name, r in receipts.items())
 
 
-def _facts(outcome: Outcome, predictor: Predictor, work: Workspace, info: RunInfo) -> ReportFacts:
+def _facts(
+    outcome: Outcome, predictor: Predictor, work: Workspace, info: RunInfo, compared: range
+) -> ReportFacts:
     target = info.prepared.target
     y, prediction = work.y[outcome.rows], outcome.prediction
     if work.facts.regression:
         y, prediction = target.decode(y), target.decode(prediction)
     unit = metric(work.metric.name, false_negative_cost=work.metric.false_negative_cost)
-    folds = max((t["folds"] for t in predictor.trials), default=0)
+    # Where only one fold was compared, the chosen have the other folds of one validation.
+    most = max((t["folds"] for t in predictor.trials), default=0)
+    folds = len(compared) if len(compared) > 1 else most
     return ReportFacts(
         spec=info.spec,
         profile=info.profile,
@@ -177,7 +182,7 @@ def _facts(outcome: Outcome, predictor: Predictor, work: Workspace, info: RunInf
         classes=target.names,
         rule=None if work.facts.regression else predictor.blend.rule,
         score=predictor.scored(y, prediction, unit),
-        history=_history(work.folder, unit),
+        history=_history(work.folder, unit, compared),
         receipts=_receipt_rows(predictor.receipts),
         n_folds=folds or None,
         stopped_by=predictor.stopped_by,
@@ -208,14 +213,12 @@ def _candidates(predictor: Predictor, unit: Any) -> tuple[Candidate, ...]:
     )
 
 
-def _history(folder: Path, unit: Any) -> tuple[Step, ...]:
-    """Return the mean score of each trial at the time its last fold ended, from the journal."""
-    from autoglm.core.journal import read_journal
-
+def _history(folder: Path, unit: Any, compared: range) -> tuple[Step, ...]:
+    """Return the mean score of each trial when the last of its compared folds ended."""
     scores: dict[str, list[float]] = {}
     last: dict[str, tuple[float, str]] = {}
     for record in read_journal(folder / "journal.log"):
-        if record.get("kind") == "fold" and record["score"] is not None:
+        if record["kind"] == "fold" and record["score"] is not None and record["fold"] in compared:
             scores.setdefault(record["key"], []).append(record["score"])
             last[record["key"]] = (record["elapsed_s"], record["learner"])
     steps = [

@@ -360,7 +360,7 @@ class Search:
         if self.budget.limit_s is None:
             return deque()
         ranked = sorted(
-            (t for t in self.trials if t.state == "complete"),
+            (t for t in self.trials if t.state == "complete" and t.learner != "constant"),
             key=lambda t: -t.score(self._compared()),
         )
         missing = range(self.plan.depth, self.plan.total_folds)
