@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from sklearn.metrics import roc_auc_score
 
 from autoglm import AutoTask, Predictor, TaskOptions, examples, load, resume
 from autoglm.core.errors import BudgetError, DataError, RunError, SpecError
+from autoglm.core.events import Event, subscribe
 from autoglm.core.journal import read_journal
 
 TRIALS = 5
@@ -184,8 +186,6 @@ def test_resume_says_what_is_wrong(tmp_path: Path) -> None:
 
 
 def test_an_interrupt_keeps_the_best_model_so_far(tmp_path: Path) -> None:
-    from autoglm.core.events import Event, subscribe
-
     finished = 0
 
     def stop(event: Event) -> None:
@@ -193,13 +193,16 @@ def test_an_interrupt_keeps_the_best_model_so_far(tmp_path: Path) -> None:
         finished += event.name == "trial_finished"
         if finished == 2:
             finished += 1
-            import signal
-
             signal.raise_signal(signal.SIGINT)
 
     task = AutoTask.create(dataset=examples.path(), target="churned")
-    with subscribe(stop):
-        model = task.launch(run_dir=tmp_path, time_limit=120, workers=2)
+    # A suite that was started in the background has Ctrl-C switched off.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with subscribe(stop):
+            model = task.launch(run_dir=tmp_path, time_limit=120, workers=2)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert model.stopped_by == "interrupt"
     assert model.run_dir is not None
     assert len(load(model.run_dir).predict(pd.read_csv(examples.path(), dtype=str))) == 2000
