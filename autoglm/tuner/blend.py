@@ -29,6 +29,8 @@ Array = NDArray[np.float64]
 DEFAULT_PREDICT_US = 300.0
 #: Size of the models, megabytes, when the task sets no limit.
 DEFAULT_SIZE_MB = 18.0
+#: Models of a bag that are worth having; repeats of the cross-validation bring more.
+BAG_FOLDS = 5
 
 
 @dataclass
@@ -235,12 +237,9 @@ def _select(
     trials: list[Trial], work: Workspace, scorer: Scorer, max_us: float, max_mb: float
 ) -> _Choice:
     predictions, rows = common_rows(trials, work)
-    # Both bounds in one: each candidate costs the larger of its two shares. Counted is half a
-    # bag: few members with most of their folds beat many that are cut down to one.
-    shares = [max(b["predict_us"] / max_us, b["size_mb"] / max_mb) / min(2, len(t.done()))
-              for t in trials for b in (t.bag(),)]  # fmt: skip
+    prices = [_fold_price(t, max_us, max_mb) * _counted_folds(t) for t in trials]
     weights = select(
-        [p[rows] for p in predictions], work.y[rows], scorer, costs=shares, max_cost=1.0
+        [p[rows] for p in predictions], work.y[rows], scorer, costs=prices, max_cost=1.0
     )
     parts = [
         w * predictions[i][rows].astype(np.float64)
@@ -249,15 +248,27 @@ def _select(
     return [trials[i] for i in weights.members], weights, rows, np.sum(parts, axis=0)
 
 
+def _fold_price(trial: Trial, max_us: float, max_mb: float) -> float:
+    """Return what one model of the bag takes of the bounds: the larger of its two shares."""
+    bag = trial.bag()
+    return max(bag["predict_us"] / max_us, bag["size_mb"] / max_mb) / max(1, len(trial.done()))
+
+
+def _counted_folds(trial: Trial) -> float:
+    """Return how many models of a bag are reckoned with when members are chosen.
+
+    Half of one cross-validation: few members with most of their models predict better than
+    many that are cut down to one each.
+    """
+    return max(1.0, min(len(trial.done()), BAG_FOLDS) / 2)
+
+
 def _folds_kept(
     trials: Sequence[Trial], weights: Sequence[float], max_us: float, max_mb: float
 ) -> list[int]:
     """Return how many models of each bag are kept, the costliest for its weight cut first."""
     kept = [len(t.done()) for t in trials]
-    price = [
-        max(t.bag()["predict_us"] / max_us, t.bag()["size_mb"] / max_mb) / max(1, len(t.done()))
-        for t in trials
-    ]
+    price = [_fold_price(t, max_us, max_mb) for t in trials]
     while sum(k * p for k, p in zip(kept, price, strict=True)) > 1.0 and max(kept) > 1:
         able = [i for i, k in enumerate(kept) if k > 1]
         cut = max(able, key=lambda i: kept[i] * price[i] / weights[i])
