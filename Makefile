@@ -18,7 +18,7 @@ help:
 	@echo "make demo     install and do the main job on the shipped example (under 3 minutes)"
 	@echo "make test     install and pass the whole test suite"
 	@echo "make check    style, types, floors, house gates, doctests, strict docs"
-	@echo "make bench    score the sentence sets"
+	@echo "make bench    sentences, waiting times and sizes, thirty kills (five minutes)"
 	@echo "make docs     build the documentation into site/"
 	@echo "make install  the environment alone (.venv)"
 	@echo "make clean    remove the environment and everything made"
@@ -80,6 +80,8 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python bench/sentences/run.py --file other.jsonl
 	$(if $(DATA),$(BIN)/python bench/sentences/run.py --data $(DATA),\
 	  @echo "The 60 sentences need the real data sets: make bench DATA=/path/to/them")
+	$(BIN)/python bench/figures.py
+	$(BIN)/python bench/kill/run.py --kills 30
 
 clean:
 	rm -rf $(VENV) demo site build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache \

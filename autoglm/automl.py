@@ -177,7 +177,8 @@ class AutoTask:
     def auto_build(self) -> Pipeline:
         """Return the steps that will be taken; each can be looked at and changed."""
         only = ("constant", "linear", "linear_text") if self.spec.interpretable.value else None
-        return Pipeline(self, self.spec, sorted(available_learners(only)))
+        found = available_learners(only).values()
+        return Pipeline(self, self.spec, sorted(one.name for one in found if one.available()))
 
     def launch(self, time_limit: float | None = None, **how: Any) -> Predictor:
         """Build the pipeline and launch it, see `Pipeline.launch`."""

@@ -174,20 +174,38 @@ class Predictor:
         return one.score(y, prediction)
 
     def leaderboard(self) -> pd.DataFrame:
-        """Return all trials, best first: score, state, weight in the blend, times, size."""
+        """Return the ensemble, its members and all other trials, the better first.
+
+        A trial's score is the mean over the folds that all trials were compared on, under the
+        best threshold of each fold where the metric needs one. The ensemble's is that of its
+        out-of-fold predictions taken together, calibrated and under the one threshold that is
+        used for new rows; so it may lie below the best of the others.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``learner``, ``score`` in the metric's own unit, ``weight`` in the ensemble,
+            ``state``, ``folds``, ``fit_s`` seconds, ``predict_us`` microseconds a row,
+            ``size_mb``, ``trial`` number, ``params``, ``reason`` where it was given up.
+        """
         weights = {m.key: m.weight for m in self.blend.members}
-        board = pd.DataFrame(self.trials)
-        if board.empty:
-            return board
-        board["weight"] = [weights.get(key, 0.0) for key in board["key"]]
-        order = board["score"].fillna(-np.inf).argsort(kind="stable")[::-1]
         one = metric(self.spec.metric.value)
-        board["score"] = [
-            None if s is None or s != s else one.to_utility(s) for s in board["score"]
+        rows = [
+            {
+                **trial,
+                "weight": weights.get(trial["key"], 0.0),
+                "score": None if trial["score"] is None else one.to_utility(trial["score"]),
+            }
+            for trial in self.trials
         ]
-        front = ["learner", "score", "weight", "state", "folds", "fit_s", "predict_us", "size_mb"]
-        rest = [c for c in board.columns if c not in front]
-        return board.iloc[order][front + rest].reset_index(drop=True)
+        # The ensemble, its members by weight, then the others by score.
+        rows.sort(key=lambda r: (-r["weight"], -_utility(r["score"], one)))
+        final = {"learner": "ensemble", "state": "final", "weight": 1.0, "trial": None}
+        if self.facts is not None:
+            final["score"] = self.facts.score
+        columns = ["learner", "score", "weight", "state", "folds", "fit_s", "predict_us"]
+        columns += ["size_mb", "trial", "params", "reason"]
+        return pd.DataFrame([final, *rows]).reindex(columns=columns)
 
     def explain(self, time_limit_s: float = 10.0) -> pd.DataFrame:
         """Return how much each column matters: the loss of score when it is shuffled.
@@ -352,6 +370,10 @@ def measure_latency_ms(predictor: Predictor, rows: Sequence[Mapping[str, Any]]) 
         one(row)
         times.append(time.perf_counter() - start)
     return 1000 * float(np.median(times[2:]))
+
+
+def _utility(score: float | None, one: Metric) -> float:
+    return float("-inf") if score is None else one.to_utility(score)
 
 
 def _below(files: Mapping[str, bytes], folder: str) -> dict[str, bytes]:

@@ -147,9 +147,12 @@ def _sweep(
     value, gain = score[order], (np.ones(len(score)) if weight is None else weight[order])
     high = np.where(codes[order] == 1, gain, 0.0)
     last = np.flatnonzero(np.r_[value[1:] != value[:-1], True])
-    tp, fp = np.cumsum(high)[last], np.cumsum(gain - high)[last]
+    # First of all a threshold that no row reaches.
+    tp = np.r_[0.0, np.cumsum(high)[last]]
+    fp = np.r_[0.0, np.cumsum(gain - high)[last]]
     scores = metric.counts(tp, fp, tp[-1] - tp, fp[-1] - fp)
-    return value[last], scores if metric.greater_is_better else -scores
+    cuts = np.r_[np.nextafter(value[0], np.inf), value[last]]
+    return cuts, scores if metric.greater_is_better else -scores
 
 
 def _at(metric: Metric, codes: Array, score: Array, cut: float, weight: Array | None) -> float:

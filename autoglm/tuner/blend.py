@@ -220,8 +220,8 @@ def _choose(
     to all; a blend of whole bags that is no worse there than any single trial is kept, as a
     bag of all folds predicts better than its first model, which is what is compared.
     """
-    most = max(len(t.done()) for t in trials)
-    whole = [t for t in trials if len(t.done()) == most]
+    covered_by = [len(_covered(t, work)) for t in trials]
+    whole = [t for t, n in zip(trials, covered_by, strict=True) if n == max(covered_by)]
     found = _select(whole, work, scorer, max_us, max_mb)
     if len(whole) == len(trials):
         return found
@@ -231,6 +231,11 @@ def _choose(
     if score >= max(t.score(range(1)) for t in trials):
         return found
     return _select(list(trials), work, scorer, max_us, max_mb)
+
+
+def _covered(trial: Trial, work: Workspace) -> NDArray[np.int64]:
+    """Return the rows that have an out-of-fold prediction."""
+    return np.unique(np.concatenate([work.folds[f][1] for f in trial.done()]))
 
 
 def _select(

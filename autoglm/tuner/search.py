@@ -419,8 +419,13 @@ def choose_members(trials: Sequence[Trial], work: Workspace, scorer: Scorer) -> 
 def common_rows(
     trials: Sequence[Trial], work: Workspace
 ) -> tuple[list[np.ndarray[Any, Any]], np.ndarray[Any, Any]]:
-    """Return out-of-fold predictions of each trial and the rows that all of them cover."""
-    pairs = [out_of_fold(t, work) for t in trials]
+    """Return out-of-fold predictions of each trial and the rows that all of them cover.
+
+    Only folds that all of them have are used: a mean over repeats is better than a single
+    prediction, and would make whoever has it look better than the others.
+    """
+    folds = set.intersection(*(set(t.done()) for t in trials))
+    pairs = [out_of_fold(t, work, folds) for t in trials]
     covered = np.logical_and.reduce([mask for _, mask in pairs])
     return [p for p, _ in pairs], np.flatnonzero(covered)
 

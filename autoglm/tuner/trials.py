@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -103,8 +104,10 @@ class Trial:
         }
 
 
-def out_of_fold(trial: Trial, work: Workspace) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return out-of-fold predictions of all rows, and which rows have one.
+def out_of_fold(
+    trial: Trial, work: Workspace, folds: Collection[int]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return out-of-fold predictions of all rows by the given folds, and which rows have one.
 
     Repeats of the cross-validation are averaged.
     """
@@ -112,7 +115,7 @@ def out_of_fold(trial: Trial, work: Workspace) -> tuple[NDArray[np.float32], NDA
     shape = (n,) if work.facts.regression else (n, k)
     total = np.zeros(shape, np.float32)
     count = np.zeros(n, np.int64)
-    for fold in trial.done():
+    for fold in sorted(folds):
         rows = work.folds[fold][1]
         total[rows] += work.out_of_fold(trial.key, fold).astype(np.float32)
         count[rows] += 1

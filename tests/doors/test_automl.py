@@ -60,8 +60,9 @@ def test_it_learned_something(churn: Predictor) -> None:
     y, proba = np.asarray(churn.facts.y), np.asarray(churn.facts.prediction)
     assert roc_auc_score(y, proba[:, 1]) > 0.75  # out of fold
     board = churn.leaderboard()
-    assert len(board) == TRIALS
-    assert board["weight"].sum() == pytest.approx(1.0, abs=1e-6)
+    assert board["learner"].iloc[0] == "ensemble"
+    assert len(board) == TRIALS + 1
+    assert board["weight"][1:].sum() == pytest.approx(1.0, abs=1e-6)
 
 
 def test_evaluate_gives_every_metric_of_the_task(churn: Predictor) -> None:
@@ -138,7 +139,7 @@ def test_a_pipeline_can_be_changed_before_it_is_launched(tmp_path: Path) -> None
     )
     assert "log_loss" in str(pipeline)
     model = pipeline.launch(run_dir=tmp_path, max_trials=2, workers=0)
-    assert set(model.leaderboard()["learner"]) == {"linear"}
+    assert set(model.leaderboard()["learner"]) == {"ensemble", "linear"}
     assert "customer_id" in model.prepared.cleaner.inputs
     with pytest.raises(SpecError):
         pipeline.spec.changed(colour="blue")
