@@ -83,15 +83,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except _ClickException as error:
         return _fail(words, _usage(error), 2)
     except (KeyboardInterrupt, typer.Abort):
-        message = say(en="Stopped by Ctrl-C.", zh="已被 Ctrl-C 中止。")
-        return _fail(words, {"error": "interrupted", "message": message}, 130)
+        code = 130
     except BrokenPipeError:
         # The reader, a pager or `head`, has enough; keep Python from complaining at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:  # noqa: BLE001 - the request boundary: no traceback for a person
         return _fail(words, _defect(error), 1)
+    if code == 130:  # typer has swallowed the interrupt, or we have
+        return _fail(words, _interrupted(), 130)
     return code if isinstance(code, int) else 0
+
+
+def _interrupted() -> dict[str, Any]:
+    return {
+        "error": "interrupted",
+        "message": say(en="Stopped by Ctrl-C; no model was kept.",
+                       zh="已被 Ctrl-C 中止,没有保留模型。"),
+        "hint": say(en="A run that had begun goes on with: autoglm resume RUN_FOLDER",
+                    zh="已开始的运行可继续:autoglm resume 运行文件夹"),
+    }  # fmt: skip
 
 
 def _fail(words: list[str], facts: dict[str, Any], code: int) -> int:

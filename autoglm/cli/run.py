@@ -284,6 +284,14 @@ def _summary(data: dict[str, Any]) -> Any:
     if data["stopped_by"] == "interrupt":
         rows.append(say(en="Stopped by Ctrl-C; this is the best model so far.",
                         zh="已按 Ctrl-C 停止;这是目前最好的模型。"))  # fmt: skip
+    if _only_a_guess(data["leaderboard"]):
+        rows.append(
+            say(
+                en="! The time was too short for a model; this is a constant guess. "
+                "Give more: --time 30s",
+                zh="! 时间太短,没有得到模型,这只是常数猜测。请给更多时间:--time 30s",
+            )
+        )
     return Group(
         *rows,
         frame_table(data["leaderboard"], rows=8),
@@ -295,6 +303,12 @@ def _summary(data: dict[str, Any]) -> Any:
         ),
         say(en=f"Report:  autoglm report {model}", zh=f"报告:autoglm report {model}"),
     )
+
+
+def _only_a_guess(board: Any) -> bool:
+    """Return whether nothing but the constant learner is in the model."""
+    chosen = board["learner"][board["weight"] > 0] if "weight" in board else ()
+    return set(chosen) - {"ensemble"} == {"constant"}
 
 
 def _near(path: Path | str) -> str:

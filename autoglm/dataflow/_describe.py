@@ -218,9 +218,11 @@ def _names_rows(name: str, distinct: Distinct, inference: Inference, texts: dict
     """Return whether the column names rows instead of describing them."""
     n_present, n_unique = int(distinct.counts.sum()), len(distinct.uniques)
     few = n_present < 20 or n_present < 0.95 * len(distinct.codes)
-    if few or n_unique < 0.99 * n_present or distinct.dtype == "category":
-        return False
     rule = inference.rule
+    # A code of letters and digits is an id even where some rows stand in the table twice.
+    least = 0.95 if rule.kind == "string" else 0.99
+    if few or n_unique < least * n_present or distinct.dtype == "category":
+        return False
     if rule.kind == "number" and rule.plain:
         return _numbers_rows(name, distinct, inference)
     if rule.kind != "string" or texts["mean_words"] > 1.5 or texts["mean_characters"] > 64:
