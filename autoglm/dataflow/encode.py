@@ -27,6 +27,7 @@ MAX_CODES = 1000
 MAX_ONE_HOT = 64
 MAX_ONE_HOT_TOTAL = 4000
 DAY_S = 86_400.0
+LARGEST = 3e38
 
 
 @dataclass
@@ -168,7 +169,8 @@ class Encoder:
     def _numeric_block(self, columns: Columns) -> Matrix:
         block = np.empty((columns.n_rows, len(self._numeric_names())), np.float32)
         for i, name in enumerate(self.numbers):
-            block[:, i] = columns[name].values
+            # What is beyond single precision stays the largest number, not an infinity.
+            block[:, i] = np.clip(columns[name].values, -LARGEST, LARGEST)
         at = len(self.numbers)
         for name, has_time in self.dates:
             parts = _date_parts(columns[name].values, has_time)
@@ -188,6 +190,7 @@ class Encoder:
         scaled = (numeric - self.scaling.center) / self.scaling.scale
         missing = np.isnan(scaled)
         np.copyto(scaled, 0, where=missing)
+        np.clip(scaled, -1e6, 1e6, out=scaled)
         # Nearly linear within 3 scales, never beyond 3 * sqrt(2) of them.
         scaled = scaled / np.sqrt(1 + (scaled / 3) ** 2)
         hot = sum(len(c.hot) for c in self.categories)
