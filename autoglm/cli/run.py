@@ -160,7 +160,8 @@ def run(options: RunOptions) -> Answer:
         ask=_asker(options),
     )
     task.seconds += loading  # a person's clock runs while libraries load
-    warned = [f.message for f in task.findings if f.severity != "info"]
+    # One finding may concern several columns and is told once.
+    warned = dict.fromkeys(f.message for f in task.findings if f.severity != "info")
     note(options, "\n".join([task.spec.card(), *(f"! {w}" for w in (*task.table.notes, *warned))]))
     with progress(_progress_mode(options)) as facts:
         predictor = task.launch(
