@@ -117,7 +117,12 @@ class TreeModel(Model):
 
     def dump(self) -> dict[str, bytes]:
         """Return the compressed model text."""
-        return {_FILE: pack_text(self.text)}
+        return {_FILE: self._packed}
+
+    @functools.cached_property
+    def _packed(self) -> bytes:
+        """The compressed text: a large model takes a second to compress."""
+        return pack_text(self.text)
 
     @property
     def row_us(self) -> float:
