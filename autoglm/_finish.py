@@ -31,6 +31,8 @@ from autoglm.tuner.workspace import Workspace
 
 #: Time that a report takes to write, about; with less left it is left for the asking.
 REPORT_S = 0.6
+#: Megabytes of models that can be finished in a second, about.
+MB_PER_SECOND = 6.0
 
 
 @dataclass
@@ -116,12 +118,14 @@ def _within_limits(
     records = [{str(k): v for k, v in r.items()} for r in rows.head(12).to_dict("records")]
     classes = work.facts.n_classes if work.facts.n_classes > 2 else 0
     max_us = DEFAULT_PREDICT_US * (1 + classes / 3)
-    size = spec.size_mb.value
+    size = 0.9 * spec.size_mb.value if spec.size_mb.value is not None else DEFAULT_SIZE_MB
+    # Large models take their time to be read, merged and written.
+    size = min(size, max(2.0, MB_PER_SECOND * info.budget.remaining()))
     while True:
         outcome = build_blend(
             complete, work,
             max_predict_us=max_us,
-            max_size_mb=0.9 * size if size is not None else DEFAULT_SIZE_MB,
+            max_size_mb=size,
             seed=spec.seed.value,
         )  # fmt: skip
         predictor = Predictor(

@@ -7,10 +7,12 @@ predictor = pipeline.launch(time_limit=60)
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -368,6 +370,8 @@ def _search_and_finish(
     budget = info.budget
     emit("run_started", run=str(work.folder), time_limit_s=budget.limit_s, workers=executor.slots)
     limit = None if budget.limit_s is None else budget.limit_s - _reserve(budget.limit_s, work)
+    # The model is loaded here in the end; its library takes a second to import.
+    threading.Thread(target=importlib.import_module, args=("lightgbm",), daemon=True).start()
     search = Search(
         work, journal, executor, TimeBudget(limit, used_s=budget.elapsed()), plan, options
     )
