@@ -15,9 +15,11 @@ import numpy as np
 from autoglm._measure import measure, sample_rows
 from autoglm._prepare import Prepared
 from autoglm.core.budget import TimeBudget, resident_mb
+from autoglm.core.errors import WorkerError
 from autoglm.core.events import emit
 from autoglm.core.journal import read_journal
 from autoglm.core.spec import TaskSpec
+from autoglm.core.text import say
 from autoglm.dataflow.findings import Finding
 from autoglm.dataflow.profile import TableProfile
 from autoglm.evaluate.facts import Candidate, Receipt, ReportFacts, Step
@@ -82,7 +84,8 @@ class RunInfo:
 def finish(found: SearchOutcome, work: Workspace, info: RunInfo) -> Predictor:
     """Blend, keep the limits of the task, measure, and write the bundle into the run folder."""
     complete = [t for t in found.trials if t.state == "complete"]
-    complete = complete or [_fallback(work, info.spec.seed.value)]
+    if not complete:
+        complete = [_fallback(found, work, info.spec.seed.value)]
     outcome, predictor = _within_limits(complete, found, work, info)
     predictor.facts = _facts(outcome, predictor, work, info, found.compared)
     emit("ensemble_ready", members=len(outcome.blend.members), score=predictor.facts.score)
@@ -99,13 +102,27 @@ def finish(found: SearchOutcome, work: Workspace, info: RunInfo) -> Predictor:
     return predictor
 
 
-def _fallback(work: Workspace, seed: int) -> Trial:
-    """Return a constant model, fitted now: there was no time for anything better."""
-    trial = Trial(0, "constant", {}, seed)
+def _fallback(found: SearchOutcome, work: Workspace, seed: int) -> Trial:
+    """Return a constant model, fitted now: there was no time for anything better.
+
+    Raises
+    ------
+    WorkerError
+        When not even that can be fitted or scored.
+    """
+    trial = Trial(len(found.trials), "constant", {}, seed)
     executor = InlineExecutor(work.folder)
     executor.submit(Job(trial.key, 0, "constant", {}, seed, 60.0))
-    trial.results[0] = executor.wait(0.0)[0]
-    trial.state = "complete"
+    result = executor.wait(0.0)[0]
+    if result.score is None:
+        reason = next((t.reason for t in found.trials if t.reason), result.error)
+        raise WorkerError(
+            say(en=f"No model could be fitted: {reason}", zh=f"没有模型能够训练:{reason}"),
+            hint=say(en="Look at the metric and the table; AUTOGLM_DEBUG=1 shows the traceback.",
+                     zh="请检查指标与表格;AUTOGLM_DEBUG=1 会显示错误堆栈。"),
+        )  # fmt: skip
+    trial.results[0], trial.state = result, "complete"
+    found.trials.append(trial)
     return trial
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,7 @@ def prepare(
     BudgetError
         When the encoded table would not fit in the memory allowed.
     """
+    start = time.monotonic()
     target = spec.target.value
     cleaner = Cleaner.build(spec.cleaning, profile, target, spec.task_type.value)
     values, keep = cleaner.target_values(frame)
@@ -151,7 +153,7 @@ def prepare(
     work.store_prepared(prepared.dump() | _sample(rows, cleaner, folds))
     work.store_text("plan.json", json.dumps(vars(plan)))
     emit("data_ready", rows=len(y), columns=len(columns.by_name),
-         features=max(facts.n_features.values()), seconds=0.0)  # fmt: skip
+         features=max(facts.n_features.values()), seconds=time.monotonic() - start)  # fmt: skip
     return work, prepared, plan
 
 

@@ -341,7 +341,14 @@ def load(path: Path | str) -> Predictor:
                 zh=f"这是 {bundle.manifest.kind!r} 类模型。"),
             hint=say(en="A newer version may be able to load it.", zh="新版本也许可以加载。"),
         )  # fmt: skip
-    return _rebuilt(bundle.files, dict(bundle.manifest.receipts), run)
+    try:
+        return _rebuilt(bundle.files, dict(bundle.manifest.receipts), run)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BundleError(
+            say(en=f"The saved model is not what a model of this kind holds: {error!r}.",
+                zh=f"保存的模型内容不符合该类模型:{error!r}。"),
+            hint=say(en="Save it again from its run.", zh="请从原来的运行重新保存。"),
+        ) from error  # fmt: skip
 
 
 def _rebuilt(files: Mapping[str, bytes], receipts: dict[str, Any], run: Path | None) -> Predictor:

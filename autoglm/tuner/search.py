@@ -10,7 +10,7 @@ the same path and takes finished folds from the journal instead of fitting them 
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -27,7 +27,7 @@ from autoglm.tuner.ensemble import select
 from autoglm.tuner.executor import Executor, Job, Result
 from autoglm.tuner.plan import Plan
 from autoglm.tuner.portfolio import portfolio
-from autoglm.tuner.samplers import Observation, SamplerName, propose
+from autoglm.tuner.samplers import Observation, SamplerName, grid_size, propose
 from autoglm.tuner.scoring import Scorer
 from autoglm.tuner.trials import Trial, out_of_fold, trial_key
 from autoglm.tuner.workspace import Workspace
@@ -40,6 +40,8 @@ PRUNE_SE = 2.0
 BLEND_GAIN_SE = 0.25
 #: Trials after the portfolio without a better one that end the search.
 PATIENCE = 60
+#: Proposals that may repeat an earlier trial before the space counts as used up.
+MOST_ATTEMPTS = 20
 NO_LIMIT_S = 1e8
 #: So many of the best trials get all folds when time is left over.
 RUNNERS_UP = 6
@@ -234,24 +236,24 @@ class Search:
 
     def _new_trial(self) -> Trial | None:
         seen = {t.key for t in self.trials}
-        while True:
-            proposal = self._proposal()
+        for attempt in range(MOST_ATTEMPTS):
+            proposal = self._proposal(attempt)
             if proposal is None:
                 return None
             learner, params = proposal
             if trial_key(learner, params, self.options.seed) not in seen:
-                break
-        trial = Trial(len(self.trials), learner, params, self.options.seed)
-        self.trials.append(trial)
-        emit("trial_started", trial=trial.index, learner=learner, params=params)
-        return trial
+                trial = Trial(len(self.trials), learner, params, self.options.seed)
+                self.trials.append(trial)
+                emit("trial_started", trial=trial.index, learner=learner, params=params)
+                return trial
+        return None  # a space so small that all of it was tried
 
-    def _proposal(self) -> tuple[str, Params] | None:
+    def _proposal(self, attempt: int) -> tuple[str, Params] | None:
         while self._portfolio:
             learner, params = self._portfolio.popleft()
             if self._affordable(learner):
                 return learner, params
-        return self._searched_proposal()
+        return self._searched_proposal(attempt)
 
     def _affordable(self, learner: str) -> bool:
         """Return whether another trial of the learner is likely to end in time."""
@@ -264,14 +266,15 @@ class Search:
         folds = self.plan.depth / min(self.plan.depth, self.executor.slots)
         return bool(same[-1] * folds < self._explore_until - self.budget.elapsed())
 
-    def _searched_proposal(self) -> tuple[str, Params] | None:
+    def _searched_proposal(self, attempt: int) -> tuple[str, Params] | None:
         """Sample around the best two learners in turn."""
         closed = self.trials[: max(0, len(self.trials) - LAG + 1)]
-        ranked = self._ranked_learners(closed)
+        drawn = Counter(t.learner for t in self.trials)
+        ranked = [n for n in self._ranked_learners(closed) if self._has_more(n, drawn[n] + attempt)]
         if not ranked:
             return None
-        number = len(self.trials)
-        learner = ranked[number % min(2, len(ranked))]
+        learner = ranked[(len(self.trials) + attempt) % min(2, len(ranked))]
+        number = drawn[learner] + attempt
         past = [
             Observation(t.params, t.score(self._compared()))
             for t in closed
@@ -282,12 +285,23 @@ class Search:
         return learner, params
 
     def _ranked_learners(self, closed: Sequence[Trial]) -> list[str]:
+        """Return the learners that have something to choose, the best so far first.
+
+        While nothing is closed, those that were tried, in order of trial.
+        """
         best: dict[str, float] = {}
-        for t in closed:
-            if t.state == "complete" and self.learners[t.learner].space(self.work.facts):
-                best[t.learner] = max(best.get(t.learner, -np.inf), t.score(self._compared()))
+        complete = [t for t in closed if t.state == "complete"]
+        for t in complete or self.trials:
+            if self.learners[t.learner].space(self.work.facts):
+                score = t.score(self._compared()) if complete else -float(t.index)
+                best[t.learner] = max(best.get(t.learner, -np.inf), score)
         names = sorted(best, key=lambda n: -best[n])
         return [n for n in names if self._affordable(n)]
+
+    def _has_more(self, learner: str, number: int) -> bool:
+        """Return whether the sampler can still propose: a grid comes to an end."""
+        space = self.learners[learner].space(self.work.facts)
+        return self.options.sampler != "grid" or number < grid_size(space)
 
     def _out_of_patience(self) -> bool:
         if self._portfolio or self.options.max_trials is not None:
@@ -377,7 +391,9 @@ class Search:
             return left
         if trial.results:
             return min(left, max(1.0, 2.5 * trial.seconds()))
-        return min(left, max(1.0, 3.0 * (self.plan.fit_seconds or left)))
+        if self.plan.fit_seconds is None:
+            return left
+        return min(left, max(1.0, 3.0 * self.plan.fit_seconds))
 
     def _take(self, result: Result) -> None:
         """Acknowledge a result: into the journal first, then into the trial."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from autoglm.core.space import Params
 from autoglm.zoo._arrays import pack_text, unpack_text
 from autoglm.zoo._labels import softmax
+from autoglm.zoo._sound import require_sound_tree
 from autoglm.zoo.contract import Array, Facts, Model
 
 _FILE = "model.txt.z"
@@ -165,9 +166,32 @@ def load_trees(files: Mapping[str, bytes], facts: Facts) -> TreeModel:
     """
     if _FILE not in files:
         raise ValueError(f"the model has no {_FILE}")
-    model = TreeModel(unpack_text(files[_FILE]), 1 if facts.regression else facts.n_classes)
+    text = unpack_text(files[_FILE])
+    require_sound(text)
+    model = TreeModel(text, 1 if facts.regression else facts.n_classes)
     _ = model.booster  # read it now: a damaged text must not fail in the first prediction
     return model
+
+
+def require_sound(text: str) -> None:
+    """Check every tree of a model text, see `autoglm.zoo._sound`.
+
+    Raises
+    ------
+    ValueError
+        When one of them is not a tree over the model's own features.
+    """
+    head, blocks = _split(text)
+    facts = dict(line.split("=", 1) for line in head.splitlines() if "=" in line)
+    try:
+        n_features = int(facts["max_feature_idx"]) + 1
+        for block in blocks:
+            lines = dict(line.split("=", 1) for line in block.strip().splitlines())
+            if lines.get("is_linear", "0") != "0":
+                raise ValueError("linear trees are not used here")
+            require_sound_tree(lines, n_features)
+    except KeyError as error:
+        raise ValueError(f"not a LightGBM model: {error} is missing") from error
 
 
 def merge_trees(models: Sequence[Model]) -> TreeModel | None:

@@ -15,9 +15,11 @@ from sklearn.datasets import load_diabetes, load_wine
 from sklearn.metrics import roc_auc_score
 
 from autoglm import AutoTask, Predictor, TaskOptions, examples, load, resume
-from autoglm.core.errors import BudgetError, DataError, RunError, SpecError
+from autoglm.cli import main
+from autoglm.core.errors import BudgetError, BundleError, DataError, RunError, SpecError
 from autoglm.core.events import Event, subscribe
 from autoglm.core.journal import read_journal
+from autoglm.registry.bundle import write_bundle
 
 TRIALS = 5
 
@@ -229,3 +231,18 @@ def test_a_disk_that_fills_up_is_one_clear_error(tmp_path: Path, limit_kb: int) 
     assert done.returncode == 0, done.stderr
     assert "hint: " in done.stdout
     assert not list(tmp_path.rglob("model/manifest.json"))
+
+
+def test_a_time_that_is_too_short_gives_a_guess_that_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["run", "who will leave?", str(examples.path()), "--time", "0.3s"]
+    assert main([*words, "--run-dir", str(tmp_path), "-t", "churned"]) == 0
+    assert "constant guess" in capsys.readouterr().out
+
+
+def test_a_bundle_without_its_parts_is_a_clear_error(tmp_path: Path) -> None:
+    path = write_bundle(tmp_path / "empty.aglm", {"spec.json": b"{}"}, about={"kind": "tabular"})
+    with pytest.raises((BundleError, SpecError)) as caught:
+        load(path)
+    assert caught.value.hint

@@ -141,3 +141,20 @@ def test_memory_limit_has_a_clear_error() -> None:
     with pytest.raises(BudgetError, match="1,000 MB") as caught:
         MemoryBudget(10.0).require(1000.0, "The table")
     assert caught.value.hint
+
+
+def test_a_space_that_is_used_up_ends_the_search(work: Workspace) -> None:
+    options = SearchOptions(max_trials=500, learners=("knn",))
+    with Journal(work.folder / "journal.log") as journal:
+        budget = TimeBudget(None)
+        found = Search(work, journal, InlineExecutor(work.folder), budget, PLAN, options).run()
+    assert 10 < len(found.trials) < 300
+    assert len({t.key for t in found.trials}) == len(found.trials)
+
+
+def test_a_grid_ends_without_an_error(work: Workspace) -> None:
+    options = SearchOptions(max_trials=500, learners=("knn",), sampler="grid")
+    with Journal(work.folder / "journal.log") as journal:
+        budget = TimeBudget(None)
+        found = Search(work, journal, InlineExecutor(work.folder), budget, PLAN, options).run()
+    assert 3 < len(found.trials) <= 7  # the default, and three values of k twice

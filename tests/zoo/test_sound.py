@@ -1,0 +1,59 @@
+"""A model text from a stranger is checked before LightGBM follows its numbers."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from autoglm.zoo._arrays import pack_text
+from autoglm.zoo._boosters import load_trees
+from autoglm.zoo.contract import Facts, Fold, Limits
+from autoglm.zoo.lightgbm import LightGBM
+
+FACTS = Facts("binary", 2, 4000, {"tree": 3}, {2: 8})
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(4000, 3)).astype(np.float32)
+    X[:, 2] = rng.integers(0, 8, 4000)
+    y = (np.isin(X[:, 2], [1, 4, 6]) ^ (X[:, 0] > 1)).astype(np.int64)
+    rows = np.arange(4000)
+    fold = Fold(X, y, rows[:3000], rows[3000:])
+    return LightGBM().fit(fold, {"rounds": 5, "num_leaves": 8}, FACTS, Limits()).text
+
+
+def changed(text: str, name: str, value: str) -> str:
+    """Put another first number into the first line of that name that has several."""
+    found = re.search(rf"^{name}=(-?\d+) ", text, re.MULTILINE)
+    assert found is not None
+    return text[: found.start(1)] + value + text[found.end(1) :]
+
+
+def test_an_honest_model_loads(text: str) -> None:
+    assert re.search(r"^num_cat=[1-9]", text, re.MULTILINE)  # splits by category are in it
+    load_trees({"model.txt.z": pack_text(text)}, FACTS)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("left_child", "0"),  # a loop
+        ("right_child", "99"),
+        ("left_child", "-99"),
+        ("split_feature", "70000"),
+        ("split_feature", "-1"),
+        ("cat_boundaries", "5"),
+        ("leaf_value", "1 1"),
+    ],
+)
+def test_a_tree_that_is_none_is_refused(text: str, name: str, value: str) -> None:
+    if name == "leaf_value":
+        bad = text.replace("leaf_value=", f"leaf_value={value} ", 1)
+    else:
+        bad = changed(text, name, value)
+    with pytest.raises(ValueError, match="not a"):
+        load_trees({"model.txt.z": pack_text(bad)}, FACTS)
