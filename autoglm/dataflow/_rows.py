@@ -83,7 +83,7 @@ def _of_mapping(columns: Mapping[str, Any], names: Sequence[str]) -> tuple[list[
     absent = [name for name in names if name not in columns]
     if absent:
         raise missing_columns(absent, list(map(str, columns)))
-    if not any(_is_column(columns[name]) for name in names):
+    if not any(is_column(columns[name]) for name in names):
         return [[columns[name]] for name in names], 1
     cells: list[Cells] = []
     for name in names:
@@ -102,7 +102,7 @@ def _of_mapping(columns: Mapping[str, Any], names: Sequence[str]) -> tuple[list[
 
 
 def _listed(value: Any, name: str) -> list[Any]:
-    if _is_column(value):
+    if is_column(value):
         return list(value)
     raise DataError(
         say(en=f"Column {name!r} is not a list of values.", zh=f"列 {name!r} 不是值的列表。"),
@@ -111,7 +111,8 @@ def _listed(value: Any, name: str) -> list[Any]:
     )  # fmt: skip
 
 
-def _is_column(value: Any) -> bool:
+def is_column(value: Any) -> bool:
+    """Return whether a value of a mapping is a column and not one cell."""
     return isinstance(value, (list, tuple, np.ndarray, pd.Series)) or (
         hasattr(value, "__len__") and hasattr(value, "__iter__") and hasattr(value, "dtype")
     )

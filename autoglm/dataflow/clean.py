@@ -154,6 +154,11 @@ class Cleaner:
                     drop_duplicates="drop_duplicate_rows" in names),
         )  # fmt: skip
 
+    @property
+    def rules(self) -> dict[str, tuple[Kind, ParseRule]]:
+        """How each column is read, by name: its kind, and the rule for its cells."""
+        return {f.name: (f.kind, f.rule) for f in self._features}
+
     def columns(self, rows: Rows) -> Columns:
         """Return the canonical feature columns of rows of any accepted form.
 

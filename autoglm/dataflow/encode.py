@@ -8,11 +8,12 @@ Views (see `autoglm.zoo.contract.View`): "tree" keeps numbers, gaps and category
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,10 @@ Matrix = NDArray[np.float32]
 
 MAX_CODES = 1000
 MAX_ONE_HOT = 64
+#: Share of the rows with a text that some other row has too, from which texts are codes as well.
+REPEATED_TEXTS = 0.2
+#: Date columns whose differences are taken, in the order of the table.
+MAX_SPANNED = 4
 MAX_ONE_HOT_TOTAL = 4000
 DAY_S = 86_400.0
 LARGEST = 3e38
@@ -43,11 +48,21 @@ class Category:
         codes for numbers can cut between grades.
     hot
         Codes that get a column of their own in the dense view, most frequent first.
+    folded
+        Whether values are compared without regard to case and blanks: those of free text.
     """
 
     name: str
     codes: dict[str, int]
     hot: list[int]
+    folded: bool = False
+
+    def code(self, values: Iterable[str | None]) -> list[float]:
+        """Return the code of each value, NaN where it has none."""
+        lookup = self.codes.get
+        if self.folded:
+            return [lookup(folded(v), np.nan) if v else np.nan for v in values]
+        return [lookup(v, np.nan) for v in values]  # type: ignore[arg-type]
 
     def places(self) -> NDArray[np.int64]:
         """Return the place of each code among the columns of its own, -1 without one."""
@@ -79,11 +94,15 @@ class Encoder:
     dates
         Names of date columns, each with whether it has a time of day.
     categories
-        Category columns.
+        Category columns, and text columns whose texts repeat.
     scaling
         Scale of the numeric block.
     text
         Text features of all text columns together, or None.
+    spans
+        Pairs of date columns whose difference is a column.
+    cycles
+        Whether the dense view has the place of dates in the year, week and day as angles.
     """
 
     numbers: list[str]
@@ -91,6 +110,8 @@ class Encoder:
     categories: list[Category]
     scaling: Scaling
     text: TextFeatures | None
+    spans: list[tuple[str, str]] = field(default_factory=list)
+    cycles: bool = False
 
     @classmethod
     def fit(cls, columns: Columns, seed: int = 0) -> Encoder:
@@ -99,7 +120,9 @@ class Encoder:
         dates = [(n, _has_time(c)) for n, c in columns if c.kind == "date"]
         texts = {n: c.values for n, c in columns if c.kind == "text"}
         text = TextFeatures.fit(texts, seed) if texts else None
-        encoder = cls(numbers, dates, _categories(columns), _no_scaling(), text)
+        spans = list(itertools.combinations([n for n, _ in dates[:MAX_SPANNED]], 2))
+        categories = _categories(columns)
+        encoder = cls(numbers, dates, categories, _no_scaling(), text, spans, cycles=True)
         encoder.scaling = _fit_scaling(encoder._numeric_block(columns))
         return encoder
 
@@ -120,7 +143,7 @@ class Encoder:
         for category in self.categories:
             values = list(category.codes)
             names += [f"{category.name} = {values[code]}" for code in category.hot]
-        return names + self._text_names()
+        return names + self._cycle_names() + self._text_names()
 
     def transform(self, columns: Columns, views: Iterable[str]) -> dict[str, Any]:
         """Return the wanted views of the rows.
@@ -154,7 +177,17 @@ class Encoder:
         names = list(self.numbers)
         for name, has_time in self.dates:
             names += [f"{name} {part}" for part in _date_parts_names(has_time)]
-        return names
+        return names + [f"{a} - {b}" for a, b in self.spans]
+
+    def _cycle_names(self) -> list[str]:
+        if not self.cycles:
+            return []
+        return [
+            f"{name} {wave} of {round_}"
+            for name, has_time in self.dates
+            for round_ in ("year", "week", *(["day"] if has_time else []))
+            for wave in ("sine", "cosine")
+        ]
 
     def _text_names(self) -> list[str]:
         return self.text.names() if self.text else []
@@ -176,14 +209,16 @@ class Encoder:
             parts = _date_parts(columns[name].values, has_time)
             block[:, at : at + parts.shape[1]] = parts
             at += parts.shape[1]
+        for a, b in self.spans:
+            seconds = columns[a].values.astype(np.float64) - columns[b].values.astype(np.float64)
+            block[:, at] = seconds / DAY_S
+            at += 1
         return block
 
     def _codes(self, columns: Columns) -> Matrix:
         codes = np.empty((columns.n_rows, len(self.categories)), np.float32)
         for i, category in enumerate(self.categories):
-            lookup = category.codes.get
-            values = columns[category.name].values.tolist()
-            codes[:, i] = [lookup(v, np.nan) for v in values]
+            codes[:, i] = category.code(columns[category.name].values.tolist())
         return codes
 
     def _dense(self, numeric: Matrix, codes: Matrix, reduced: Matrix | None) -> Matrix:
@@ -195,7 +230,9 @@ class Encoder:
         scaled = scaled / np.sqrt(1 + (scaled / 3) ** 2)
         hot = sum(len(c.hot) for c in self.categories)
         m, gaps = scaled.shape[1], len(self.scaling.gaps)
-        dense = np.zeros((len(numeric), m + gaps + hot + _width(reduced)), np.float32)
+        cycles = self._cycle_block(numeric)
+        width = m + gaps + hot + _width(cycles) + _width(reduced)
+        dense = np.zeros((len(numeric), width), np.float32)
         dense[:, :m] = scaled
         dense[:, m : m + gaps] = missing[:, self.scaling.gaps]
         at = m + gaps
@@ -204,16 +241,38 @@ class Encoder:
             place = category.places()[codes[rows, i].astype(np.int64)]
             dense[rows[place >= 0], at + place[place >= 0]] = 1
             at += len(category.hot)
+        if cycles is not None:
+            dense[:, at : at + cycles.shape[1]] = cycles
+            at += cycles.shape[1]
         if reduced is not None:
             dense[:, at:] = reduced
         return dense
+
+    def _cycle_block(self, numeric: Matrix) -> Matrix | None:
+        """Return sine and cosine of the place in the year, the week and the day, 0 in a gap."""
+        if not (self.cycles and self.dates):
+            return None
+        at, turns = len(self.numbers), []
+        for _, has_time in self.dates:
+            part = dict(zip(_date_parts_names(has_time), numeric[:, at:].T, strict=False))
+            turns.append((part["month"] - 1 + (part["day"] - 1) / 31) / 12)
+            turns.append(part["weekday"] / 7)
+            if has_time:
+                turns.append(part["hour"] / 24)
+            at += len(part)
+        angle = 2 * np.pi * np.stack(turns, axis=1)
+        waves = np.stack([np.sin(angle), np.cos(angle)], axis=2).reshape(len(numeric), -1)
+        waves[np.isnan(waves)] = 0.0
+        return waves.astype(np.float32)
 
     def dump(self) -> dict[str, bytes]:
         """Return the encoder as JSON and npz files."""
         plan = {
             "numbers": self.numbers,
             "dates": self.dates,
-            "categories": [[c.name, list(c.codes), c.hot] for c in self.categories],
+            "categories": [[c.name, list(c.codes), c.hot, c.folded] for c in self.categories],
+            "spans": self.spans,
+            "cycles": self.cycles,
         }
         files = {"encoder.json": json.dumps(plan, ensure_ascii=False).encode()}
         files["scaling.npz"] = pack_arrays(
@@ -226,11 +285,11 @@ class Encoder:
 
     @classmethod
     def load(cls, files: Mapping[str, bytes]) -> Encoder:
-        """Return the encoder that `dump` wrote."""
+        """Return the encoder that `dump` wrote, or an earlier version of it."""
         plan = json.loads(files["encoder.json"])
         categories = [
-            Category(name, {value: code for code, value in enumerate(values)}, hot)
-            for name, values, hot in plan["categories"]
+            Category(name, {value: code for code, value in enumerate(values)}, hot, *more)
+            for name, values, hot, *more in plan["categories"]
         ]
         text = None
         if "text.npz" in files:
@@ -238,7 +297,9 @@ class Encoder:
             text = TextFeatures(tuple(json.loads(files["text.json"])), **arrays)
         dates = [(name, bool(has_time)) for name, has_time in plan["dates"]]
         scaling = Scaling(**unpack_arrays(files["scaling.npz"]))
-        return cls(plan["numbers"], dates, categories, scaling, text)
+        spans = [(a, b) for a, b in plan.get("spans", [])]
+        cycles = bool(plan.get("cycles", False))
+        return cls(plan["numbers"], dates, categories, scaling, text, spans, cycles)
 
 
 def pack_arrays(**arrays: NDArray[Any]) -> bytes:
@@ -271,16 +332,26 @@ def _beside(dense: Matrix, tfidf: Any) -> Any:
 def _categories(columns: Columns) -> list[Category]:
     found, total = [], 0
     for name, column in columns:
-        if column.kind != "category":
+        if column.kind not in ("category", "text"):
             continue
-        counts = Counter(v for v in column.values.tolist() if v is not None)
+        values = [v for v in column.values.tolist() if v is not None]
+        free = column.kind == "text"
+        counts = Counter(map(folded, values) if free else values)
         # A value seen once teaches nothing, unless nearly all of them are.
-        common = [v for v, n in counts.most_common(MAX_CODES) if n > 1] or list(counts)[:MAX_CODES]
+        common = [v for v, n in counts.most_common(MAX_CODES) if n > 1]
+        if free and sum(counts[v] for v in common) < REPEATED_TEXTS * columns.n_rows:
+            continue
+        common = common or list(counts)[:MAX_CODES]
         codes = {v: i for i, v in enumerate(sorted(common, key=_natural))}
         hot = [codes[v] for v in common[: min(MAX_ONE_HOT, MAX_ONE_HOT_TOTAL - total)]]
         total += len(hot)
-        found.append(Category(name, codes, hot))
+        found.append(Category(name, codes, hot, free))
     return found
+
+
+def folded(text: str) -> str:
+    """Return a text without regard to case and to how its words are spaced."""
+    return " ".join(text.casefold().split())
 
 
 def _natural(value: str) -> list[tuple[int, float, str]]:

@@ -23,7 +23,7 @@ _IDEOGRAPH = 0x2E80
 Ints = NDArray[np.int64]
 
 
-def hashed_ngrams(texts: Sequence[str | None], salt: int = 0) -> tuple[Ints, Ints]:
+def hashed_ngrams(texts: Sequence[str | None], salt: int | Ints = 0) -> tuple[Ints, Ints]:
     """Return row numbers and bucket numbers of every n-gram of every text.
 
     Parameters
@@ -31,7 +31,7 @@ def hashed_ngrams(texts: Sequence[str | None], salt: int = 0) -> tuple[Ints, Int
     texts
         One text a row; None counts as empty. Only the first 1,500 characters are used.
     salt
-        Keeps the n-grams of one column apart from those of another.
+        Keeps the n-grams of one column apart from those of another; one number, or (n,).
 
     Returns
     -------
@@ -43,7 +43,8 @@ def hashed_ngrams(texts: Sequence[str | None], salt: int = 0) -> tuple[Ints, Int
     if not len(points):
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     wide = points >= _IDEOGRAPH
-    mixed = points.astype(np.uint64) * _SPREAD ^ np.uint64(salt * 2 + 1)
+    salts = np.asarray(salt, np.uint64) * np.uint64(2) + np.uint64(1)
+    mixed = points.astype(np.uint64) * _SPREAD ^ (salts[rows] if salts.ndim else salts)
     found = [_words(points, mixed, rows)]
     rolled = mixed.copy()
     for n in range(1, 5):

@@ -95,14 +95,14 @@ class TextFeatures:
         return counts
 
     @cached_property
-    def _directions(self) -> NDArray[np.float32]:
+    def directions(self) -> NDArray[np.float32]:
         """Components over their scale, laid out for sparse @ dense: (r, c)."""
         return np.ascontiguousarray((self.components.astype(np.float32) / self.scale[:, None]).T)
 
     def reduce(self, texts: Texts, tfidf: Any) -> NDArray[np.float32]:
         """Return text lengths and scaled SVD components: float32 (n, columns + c)."""
         lengths = np.stack([_lengths(texts[name]) for name in self.columns], axis=1)
-        return np.hstack([lengths, tfidf @ self._directions]).astype(np.float32)
+        return np.hstack([lengths, tfidf @ self.directions]).astype(np.float32)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays to store."""
