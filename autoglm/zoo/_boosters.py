@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,18 @@ from numpy.typing import NDArray
 
 from autoglm.core.space import Params
 from autoglm.zoo._arrays import pack_text, unpack_text
-from autoglm.zoo._labels import softmax
+from autoglm.zoo._labels import sigmoid, softmax
+from autoglm.zoo._native import SingleRow
+from autoglm.zoo._scorer import TreeScorer, scorer_of
 from autoglm.zoo._sound import require_sound_tree
-from autoglm.zoo.contract import Array, Facts, Model
+from autoglm.zoo.contract import Array, Facts, Model, RowAnswer
 
 _FILE = "model.txt.z"
-_MANY_ROWS, _FEW_ROWS = 1000, 100
-_STEP = 20
+_MANY_ROWS = 1000
+#: Rows from which on trees are asked in another form than LightGBM's, which takes time to
+#: make; for a booster just trained its text has to be written first.
+_MANY, _MANY_LIVE = 500, 3000
+_PIECE_TREES, _PIECE_LEAVES = 20, 8000
 _HEAD = 1_000_000
 _AVERAGE = "average_output"
 _HUGE = 1e300
@@ -27,6 +32,7 @@ _SIZES = re.compile(r"^tree_sizes=.*\n", re.MULTILINE)
 _NOT_NEEDED = ("leaf_weight", "internal_value", "internal_weight")
 _LEAVES = re.compile(r"^num_leaves=(\d+)$", re.MULTILINE)
 _TREE = re.compile(r"^Tree=\d+$", re.MULTILINE)
+_SPLITS = re.compile(r"^split_feature=(.*)$", re.MULTILINE)
 
 
 def predict_threads(n_rows: int) -> int:
@@ -53,6 +59,7 @@ class TreeModel(Model):
     def __init__(self, source: Any, n_classes: int, learned: Params | None = None) -> None:
         self.n_classes = n_classes
         self.learned: Params = {} if learned is None else learned
+        self._live = not isinstance(source, str)
         if isinstance(source, str):
             self.text = source
         else:
@@ -89,7 +96,7 @@ class TreeModel(Model):
     @functools.cached_property
     def _averages(self) -> bool:
         """Whether it is a forest: a live booster never is."""
-        return "text" in vars(self) and _AVERAGE in self.text[:_HEAD].partition("Tree=0")[0]
+        return not self._live and _AVERAGE in self.text[:_HEAD].partition("Tree=0")[0]
 
     @functools.cached_property
     def _rounds(self) -> int:
@@ -98,23 +105,72 @@ class TreeModel(Model):
 
     def _raw(self, X: NDArray[np.float32]) -> Array:
         """Return raw scores (n,) or (n, k); of a forest the mean over its trees."""
-        threads, rounds = predict_threads(len(X)), self._rounds
-        # Many rows pass few trees at a time, so that these stay in the processor's cache.
-        step = max(1, rounds if len(X) < _FEW_ROWS else _STEP // min(2, self.n_classes))
-        total: Any = 0.0
-        for start in range(0, rounds, step):
-            total = total + np.asarray(
-                self.booster.predict(
-                    X,
-                    raw_score=True,
-                    start_iteration=start,
-                    num_iteration=min(step, rounds - start),
-                    validate_features=False,
-                    num_threads=threads,
-                )
-            )
-        scores: Array = total / rounds if self._averages else total
-        return scores
+        if len(X) >= (_MANY_LIVE if self._live else _MANY):
+            total = self._many(X)
+        else:
+            total = self._walked(X, self.booster, 0, self._rounds)
+        return total / self._rounds if self._averages else total
+
+    def _many(self, X: NDArray[np.float32]) -> Array:
+        """Return the sum of raw scores of many rows."""
+        if self._scorer is not None:
+            scores: Array = self._scorer(X, predict_threads(len(X)))
+            return scores[:, 0] if scores.shape[1] == 1 else scores
+        # Rows pass few trees at a time, so that these stay in the processor's cache. Not by
+        # a range of rounds: LightGBM would keep it for the calls of other threads.
+        total = self._walked(X, self._pieces[0])
+        for piece in self._pieces[1:]:
+            total = total + self._walked(X, piece)
+        return total
+
+    @staticmethod
+    def _walked(X: NDArray[np.float32], booster: Any, start: int = 0, rounds: int = -1) -> Array:
+        """Return the sum of raw scores as LightGBM gives it."""
+        scores = booster.predict(
+            X, raw_score=True, start_iteration=start, num_iteration=rounds,
+            validate_features=False, num_threads=predict_threads(len(X)),
+        )  # fmt: skip
+        return np.asarray(scores)
+
+    @functools.cached_property
+    def _scorer(self) -> TreeScorer | None:
+        """What is quicker than LightGBM for many rows, where there is such a thing."""
+        return scorer_of(self.text)
+
+    @functools.cached_property
+    def _pieces(self) -> list[Any]:
+        """The model as boosters of few trees."""
+        head, blocks = _split(self.text)
+        facts = dict(line.split("=", 1) for line in head.splitlines() if "=" in line)
+        per_round = int(facts["num_tree_per_iteration"])
+        leaves = np.array(_LEAVES.findall(self.text), dtype=np.float64).mean()
+        wanted = min(max(_PIECE_TREES, int(facts["max_feature_idx"]) // 2), _PIECE_LEAVES / leaves)
+        step = per_round * max(1, round(wanted / per_round))
+        parts = [blocks[i : i + step] for i in range(0, len(blocks), step)]
+        return [booster_of(join_text(head, part)) for part in parts]
+
+    def one_row(self, others: Sequence[Model] = ()) -> Callable[[Any], RowAnswer] | None:
+        """Return a function of one row of the tree view; None together with `others`."""
+        if others:
+            return None
+        outputs = self.n_classes if self.n_classes > 2 else 1
+        booster = booster_of(self.text) if self._live else self.booster
+        scores = SingleRow(booster, self._rounds, outputs)
+        if self._averages:
+            return functools.partial(_mean_of_trees, scores, self._rounds, self.n_classes)
+        if self.n_classes == 1:
+            return lambda row: float(scores(row)[0])
+        if self.n_classes == 2:
+            return lambda row: sigmoid(scores(row)[0])
+        return lambda row: softmax(np.array([scores(row)]))[0]
+
+    def plain(self) -> None:
+        """Have LightGBM predict whatever the number of rows."""
+        self._scorer = None
+
+    def cuts(self) -> dict[int, Array]:
+        """Return the thresholds of the tables."""
+        return {} if self._scorer is None else self._scorer.cuts()
 
     def dump(self) -> dict[str, bytes]:
         """Return the compressed model text."""
@@ -137,6 +193,18 @@ class TreeModel(Model):
         gain = np.asarray(self.booster.feature_importance("gain"), dtype=np.float64)
         total = gain.sum()
         return gain / total if total > 0 else gain
+
+
+def _mean_of_trees(scores: SingleRow, rounds: int, n_classes: int, row: Any) -> RowAnswer:
+    """Return what a forest says of one row."""
+    total = scores(row)
+    if n_classes == 1:
+        return float(total[0]) / rounds
+    if n_classes == 2:
+        return min(max(float(total[0]) / rounds, 0.0), 1.0)
+    shares: Array = np.maximum(np.array(total), 0.0)
+    shares /= max(float(shares.sum()), 1e-12)
+    return shares
 
 
 def booster_of(text: str) -> Any:
@@ -214,6 +282,37 @@ def merge_trees(models: Sequence[Model]) -> TreeModel | None:
         scale = total / (len(parts) * len(own)) if forest else 1.0 / len(parts)
         blocks += [_compact(block, scale) for block in own]
     return TreeModel(join_text(parts[0][0], blocks), trees[0].n_classes)
+
+
+def with_places(model: TreeModel, places: NDArray[np.int64], n_features: int) -> TreeModel:
+    """Return the same trees over other columns.
+
+    Parameters
+    ----------
+    model
+        An ensemble over (p,) columns.
+    places
+        (p,) where each of its columns is among the new ones.
+    n_features
+        Number of the new columns.
+    """
+    head, blocks = _split(model.text)
+    given = {
+        "max_feature_idx": str(n_features - 1),
+        "feature_names": " ".join(f"f{i}" for i in range(n_features)),
+        "feature_infos": " ".join(["none"] * n_features),
+    }
+    lines = [
+        f"{name}={given[name]}" if (name := line.partition("=")[0]) in given else line
+        for line in head.splitlines()
+        if not line.startswith("monotone_constraints=")
+    ]
+    moved = [_SPLITS.sub(lambda found: _moved(found, places), block) for block in blocks]
+    return TreeModel(join_text("\n".join(lines), moved), model.n_classes)
+
+
+def _moved(found: re.Match[str], places: NDArray[np.int64]) -> str:
+    return "split_feature=" + " ".join(map(str, places[np.array(found[1].split(), int)].tolist()))
 
 
 def join_text(head: str, blocks: Sequence[str]) -> str:

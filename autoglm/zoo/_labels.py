@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,14 @@ def softmax(scores: NDArray[Any]) -> Array:
     raw = np.exp(raw - raw.max(axis=1, keepdims=True))
     shares: Array = raw / raw.sum(axis=1, keepdims=True)
     return shares
+
+
+def sigmoid(score: float) -> float:
+    """Return the probability of class 1 of one logit."""
+    if score >= 0.0:
+        return 1.0 / (1.0 + math.exp(-score))
+    odds = math.exp(score)
+    return odds / (1.0 + odds)
 
 
 def loss(y: NDArray[Any], prediction: Array, weight: Array | None = None) -> float:

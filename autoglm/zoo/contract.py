@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -28,6 +28,9 @@ from autoglm.core.spec import TaskType
 View = Literal["tree", "dense", "sparse"]
 
 Array = NDArray[np.float64]
+
+#: What a quick model says of one row: a number, the probability of class 1, or (k,) of more.
+RowAnswer = float | Array
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,30 @@ class Model(ABC):
     @abstractmethod
     def dump(self) -> dict[str, bytes]:
         """Return the model as files in safe formats: JSON, npz without objects, native text."""
+
+    def one_row(self, others: Sequence[Model] = ()) -> Callable[[Any], RowAnswer] | None:
+        """Return a quick function that predicts a single row, or None when there is none.
+
+        Parameters
+        ----------
+        others
+            More models of the same learner: the function then gives the mean over all.
+
+        Returns
+        -------
+        callable
+            From one row of the view, (p,) float32 or a `dataflow._flat.SparseRow`, to what
+            `predict` says of it. It may be called from several threads at once.
+        """
+        return None
+
+    def plain(self) -> None:
+        """Predict many rows in the plainest way from now on, if there is a quicker one."""
+        return
+
+    def cuts(self) -> dict[int, Array]:
+        """Return the thresholds of the model on features of the view, where it has such."""
+        return {}
 
     @property
     def row_us(self) -> float:

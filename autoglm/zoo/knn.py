@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,13 @@ class NeighbourModel(Model):
 
     def predict(self, X: Any) -> Array:
         """Predict rows of the dense view (n, q)."""
-        return self.vote(*nearest(self.rows, X, self.k))
+        return self.vote(*nearest(self.rows, X, self.k, self._square))
+
+    @cached_property
+    def _square(self) -> NDArray[np.float32]:
+        """Squared length of each kept row (n,)."""
+        square: NDArray[np.float32] = (self.rows**2).sum(axis=1)
+        return square
 
     def vote(self, near: NDArray[np.int64], distance: NDArray[Any]) -> Array:
         """Average the targets of neighbours (n, >= k), nearest first."""
@@ -123,10 +130,15 @@ class NearestNeighbours(Learner):
             raise ValueError(f"not a neighbour model: {error} is missing") from error
 
 
-def nearest(rows: NDArray[Any], X: Any, k: int) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    """Return numbers (n, k) and Euclidean distances of the nearest rows, nearest first."""
+def nearest(
+    rows: NDArray[Any], X: Any, k: int, square: NDArray[Any] | None = None
+) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """Return numbers (n, k) and Euclidean distances of the nearest rows, nearest first.
+
+    `square` holds the squared length of each of `rows`, where it is known already.
+    """
     X = np.asarray(X, dtype=np.float32)
-    square = (rows**2).sum(axis=1)
+    square = (rows**2).sum(axis=1) if square is None else square
     step = max(1, _BLOCK_CELLS // max(1, len(rows)))
     found, far = [], []
     for start in range(0, len(X), step):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,14 +10,23 @@ import numpy as np
 from autoglm.core.space import Params, Space
 from autoglm.zoo._arrays import dump_arrays, load_arrays
 from autoglm.zoo._descent import Problem, Step, descend, ridge_path
-from autoglm.zoo._labels import loss, require_rows, softmax, weights_of
-from autoglm.zoo.contract import Array, Facts, Fold, Learner, Limits, Model, View
+from autoglm.zoo._labels import loss, require_rows, sigmoid, softmax, weights_of
+from autoglm.zoo.contract import (
+    Array,
+    Facts,
+    Fold,
+    Learner,
+    Limits,
+    Model,
+    RowAnswer,
+    View,
+)
 
 #: Penalties to walk through, from strong to weak, as a share of the mean loss.
-_PATH = tuple(float(v) for v in 10.0 ** np.arange(0.0, -6.1, -0.5))
+PENALTIES = tuple(float(v) for v in 10.0 ** np.arange(0.0, -6.1, -0.5))
 _PATIENCE = 2
 _FALLBACK = 1e-3
-_CLOSED_FORM_COLUMNS = 1500
+CLOSED_FORM_COLUMNS = 1500
 
 
 class LinearModel(Model):
@@ -36,6 +45,27 @@ class LinearModel(Model):
         # In double precision, where a row's sum does not depend on the rows beside it.
         scores = np.asarray(X @ self.coef.astype(np.float64)) + self.intercept
         return scores[:, 0].astype(np.float64) if self.regression else softmax(scores)
+
+    def one_row(self, others: Sequence[Model] = ()) -> Callable[[Any], RowAnswer] | None:
+        """Return a function of one row of the dense or sparse view."""
+        if others:
+            return None
+        coef, intercept = self.coef.astype(np.float64), self.intercept.astype(np.float64)
+        single = coef.shape[1] == 1
+        weight = coef[:, 0].copy() if single else coef
+
+        def scores(row: Any) -> Any:
+            if isinstance(row, np.ndarray):
+                return row @ weight
+            q = len(row.dense)
+            return row.dense @ weight[:q] + row.values @ weight[q:][row.at]
+
+        if not single:
+            return lambda row: softmax((scores(row) + intercept)[None])[0]
+        start = float(intercept[0])
+        if self.regression:
+            return lambda row: float(scores(row)) + start
+        return lambda row: sigmoid(float(scores(row)) + start)
 
     @property
     def row_us(self) -> float:
@@ -77,11 +107,11 @@ class Linear(Learner):
         """
         require_rows(fold, facts)
         fixed = params.get("penalty")
-        path: tuple[float, ...] = _PATH if len(fold.valid) else (_FALLBACK,)
+        path: tuple[float, ...] = PENALTIES if len(fold.valid) else (_FALLBACK,)
         if fixed is not None:
             path = (float(fixed),)
         problem = Problem.of(fold, facts)
-        if facts.regression and problem.columns <= _CLOSED_FORM_COLUMNS:
+        if facts.regression and problem.columns <= CLOSED_FORM_COLUMNS:
             steps = ridge_path(problem, path)
         else:
             steps = descend(problem, path, limits)
