@@ -16,6 +16,7 @@ from autoglm.zoo.lightgbm import LightGBM
 from autoglm.zoo.linear import Linear, LinearText
 from autoglm.zoo.mlp import MLP
 from autoglm.zoo.random_forest import RandomForest
+from autoglm.zoo.spline_linear import SplineLinear
 
 
 @hookimpl
@@ -33,4 +34,5 @@ def autoglm_learners() -> Sequence[Learner]:
         HistGBM(),
         RandomForest(),
         Elastic(),
+        SplineLinear(),
     ]

@@ -11,9 +11,13 @@ from typing import Any
 import numpy as np
 
 from autoglm.core.space import Choice, Float, Int, Params, Space
-from autoglm.zoo._boosters import TreeModel, load_trees, merge_trees
+from autoglm.zoo._boosters import TreeModel
+from autoglm.zoo._cook import cook
+from autoglm.zoo._cooked import CookedTrees, load_cooked, merge_cooked
 from autoglm.zoo._labels import require_rows, weights_of
+from autoglm.zoo._recipe import Recipe
 from autoglm.zoo.contract import Facts, Fold, Learner, Limits, Model
+from autoglm.zoo.costs import boosting_seconds
 
 _ABSOLUTE_METRICS = frozenset({"mae", "median_ae", "mape", "smape"})
 _MAX_ROUNDS = 4000
@@ -47,13 +51,17 @@ class LightGBM(Learner):
         }
 
     def defaults(self, facts: Facts) -> Sequence[Params]:
-        """Six configurations that differ in kind: tuned, random splits, shallow, wide, ..."""
+        """Eight configurations that differ in kind: tuned, random splits, shallow, wide, ..."""
         return _portfolio(facts)
 
-    def fit(self, fold: Fold, params: Params, facts: Facts, limits: Limits) -> TreeModel:
+    def fit(
+        self, fold: Fold, params: Params, facts: Facts, limits: Limits
+    ) -> TreeModel | CookedTrees:
         """Boost until validation loss stops falling, `rounds` are made or time is up.
 
         ``params["rounds"]`` bounds the rounds; without validation rows it is their number.
+        ``params["features"]`` names a recipe of columns of the member's own, see
+        `autoglm.zoo._recipe`.
         """
         import lightgbm
 
@@ -61,20 +69,28 @@ class LightGBM(Learner):
         settings = _settings(params, facts, len(fold.train), limits.seed)
         # Category codes are in natural order: grades may be cut like numbers.
         categorical = () if params.get("ordinal") else tuple(sorted(facts.categorical))
-        booster = lightgbm.Booster(settings, self._subset(fold, fold.train, categorical))
+        made = cook(params["features"], fold, facts, limits) if params.get("features") else None
+        if made is None:
+            used = [rows for rows in (fold.train, fold.valid) if len(rows)]
+            parts = [self._subset(fold, rows, categorical) for rows in used]
+        else:
+            parts = _tables(*made, fold, categorical)
+        booster = lightgbm.Booster(settings, parts[0])
         if len(fold.valid):
-            booster.add_valid(self._subset(fold, fold.valid, categorical), "valid")
+            booster.add_valid(parts[1], "valid")
         booster.best_iteration = _boost(booster, params, fold, limits)
         n_classes = 1 if facts.regression else facts.n_classes
-        return TreeModel(booster, n_classes, learned={"rounds": booster.best_iteration})
+        learned: Params = {"rounds": booster.best_iteration}
+        trees = TreeModel(booster, n_classes, learned)
+        return trees if made is None else CookedTrees(made[0], trees, learned)
 
-    def load(self, files: Mapping[str, bytes], facts: Facts) -> TreeModel:
-        """Read the model text."""
-        return load_trees(files, facts)
+    def load(self, files: Mapping[str, bytes], facts: Facts) -> TreeModel | CookedTrees:
+        """Read the model text, and the recipe where there is one."""
+        return load_cooked(files, facts)
 
     def merge(self, models: Sequence[Model]) -> Model | None:
         """Average the raw scores in one model text."""
-        return merge_trees(models)
+        return merge_cooked(models)
 
     def _subset(self, fold: Fold, rows: Any, categorical: tuple[int, ...]) -> Any:
         """Return some rows of the one binned table that all folds of a process share."""
@@ -106,12 +122,42 @@ class LightGBM(Learner):
         return self._tables[categorical]
 
 
+def _tables(
+    recipe: Recipe, rows: Any, fold: Fold, categorical: tuple[int, ...]
+) -> list[Any]:
+    """Return training and validation rows with the columns of a recipe, binned for this fit."""
+    import lightgbm
+
+    names = [f"f{i}" for i in range(rows.shape[1])]
+    train = lightgbm.Dataset(
+        rows,
+        label=fold.y[fold.train],
+        weight=weights_of(fold, fold.train),
+        feature_name=names,
+        categorical_feature=list(categorical),
+        params=_DATASET,
+    )
+    if len(fold.valid) == 0:
+        return [train]
+    own = fold.valid
+    valid = train.create_valid(
+        recipe.append(fold.X[own]),
+        label=fold.y[own],
+        weight=weights_of(fold, own),
+        params=_DATASET,
+    )
+    return [train, valid]
+
+
 def _identity(X: Any) -> tuple[Any, ...]:
     """Tell tables apart: a whole mapped file by its name and time, others by the object."""
     if isinstance(getattr(X, "base", None), mmap.mmap) and X.filename:
         return str(X.filename), os.stat(X.filename).st_mtime_ns
     return (id(X),)
 
+
+#: Parameters that LightGBM does not know.
+_OURS = ("rounds", "ordinal", "features")
 
 _DATASET: Params = {
     "verbosity": -1,
@@ -134,7 +180,7 @@ def _settings(params: Params, facts: Facts, n_train: int, seed: int) -> Params:
         goal = {"objective": "binary"}
     else:
         goal = {"objective": "multiclass", "num_class": facts.n_classes}
-    own = {name: value for name, value in params.items() if name not in ("rounds", "ordinal")}
+    own = {name: value for name, value in params.items() if name not in _OURS}
     small: Params = {}
     if n_train < 100:
         # A leaf must be able to exist at all.
@@ -176,11 +222,7 @@ def _patience(learning_rate: float, n_train: int) -> int:
 
 def _portfolio(facts: Facts) -> list[Params]:
     """Return configurations that differ in kind; sizes of trees follow the number of rows."""
-    n = facts.n_rows
-    leaves = int(np.clip(n // 80, 6, 96 if facts.regression else 50))
-    # Every class has a tree of its own in each round: make them fewer and smaller.
-    many = facts.n_classes > 6
-    leaves = max(6, leaves // 2) if many else leaves
+    n, leaves = facts.n_rows, _usual_leaves(facts)
     smallest = 3 if facts.regression else int(np.clip(n // 60, 4, 40))
     # Features are drawn anew at each split: trees differ more than with a draw for each tree.
     usual: Params = {
@@ -202,13 +244,19 @@ def _portfolio(facts: Facts) -> list[Params]:
         usual | {"learning_rate": 0.1, "feature_fraction_bynode": 1.0, "bagging_fraction": 0.9,
                  "num_leaves": max(16, leaves), "min_data_in_leaf": max(2, smallest // 4)} | codes,
         usual | {"learning_rate": 0.12, "num_leaves": 3, "bagging_fraction": 0.6},
+        usual | {"features": "target+cross+arithmetic"} | codes,
+        usual | {"features": "arithmetic", "learning_rate": 0.1, "num_leaves": 4 if n < 4000 else 8},
     ]  # fmt: skip
     return [one | {"learning_rate": _affordable_rate(one, facts)} for one in portfolio]
 
 
-#: Seconds for one round of one tree with 31 leaves at 10,000 rows and 30 columns, one thread.
-_ROUND_S = 0.0042
 _MOST_RATE, _MOST_HASTE = 0.3, 4.0
+
+
+def _usual_leaves(facts: Facts) -> int:
+    leaves = int(np.clip(facts.n_rows // 80, 6, 96 if facts.regression else 50))
+    # Every class has a tree of its own in each round: make them fewer and smaller.
+    return max(6, leaves // 2) if facts.n_classes > 6 else leaves
 
 
 def _affordable_rate(params: Params, facts: Facts) -> float:
@@ -219,10 +267,7 @@ def _affordable_rate(params: Params, facts: Facts) -> float:
     rate = float(params["learning_rate"])
     if facts.fit_seconds is None:
         return rate
-    trees = facts.n_classes if facts.n_classes > 2 else 1
-    rows = 0.1 + 0.9 * facts.n_rows / 10_000
-    columns = 0.2 + 0.8 * facts.n_features.get("tree", 1) / 30
-    leaves = 0.3 + 0.7 * params["num_leaves"] / 31
-    needed = 16.0 / rate * _ROUND_S * rows * columns * leaves * trees
+    leaves = (0.3 + 0.7 * params["num_leaves"] / 31) / (0.3 + 0.7 * _usual_leaves(facts) / 31)
+    needed = boosting_seconds(facts) * leaves * 0.05 / rate
     haste = float(np.clip(needed / facts.fit_seconds, 1.0, _MOST_HASTE))
     return round(min(rate * haste, _MOST_RATE), 4)
