@@ -249,7 +249,8 @@ class _Dense:
         after = self._after_codes + (len(waves) if waves else 0)
         dense = np.zeros(after + len(text), np.float32)
         scaled = dense[:m]
-        np.divide(np.subtract(numbers, self._center), self._scale, out=scaled)
+        with np.errstate(over="ignore"):  # bounded below
+            np.divide(np.subtract(numbers, self._center), self._scale, out=scaled)
         missing = np.isnan(scaled)
         scaled[missing] = 0
         np.minimum(np.maximum(scaled, -_MOST, out=scaled), _MOST, out=scaled)

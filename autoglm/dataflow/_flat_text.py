@@ -47,7 +47,6 @@ class FlatText:
         reduced = np.add.reduce(values[:, None] * self._directions[at], axis=0)
         return np.concatenate([lengths, reduced]), (at, values)
 
-
     def _tfidf(self, found: NDArray[np.int32]) -> tuple[NDArray[np.int32], Floats]:
         """Return each of the sorted terms once, and its value in a row of unit length."""
         if len(found) == 0:

@@ -222,7 +222,8 @@ class Encoder:
         return codes
 
     def _dense(self, numeric: Matrix, codes: Matrix, reduced: Matrix | None) -> Matrix:
-        scaled = (numeric - self.scaling.center) / self.scaling.scale
+        with np.errstate(over="ignore"):  # bounded below
+            scaled = (numeric - self.scaling.center) / self.scaling.scale
         missing = np.isnan(scaled)
         np.copyto(scaled, 0, where=missing)
         np.clip(scaled, -1e6, 1e6, out=scaled)

@@ -115,23 +115,7 @@ def write_bundle(path: Path | str, files: Mapping[str, bytes], *, about: Mapping
     path = Path(path)
     _check_names(files)
     _check_place(path)
-    entries = {
-        name: FileEntry(sha256=_sha256(files[name]), size=len(files[name]))
-        for name in sorted(files)
-    }
-    try:
-        known = About.model_validate(dict(about))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise BundleError(
-            say(en=f"A model cannot be saved with {first['loc']}: {first['msg']}.",
-                zh=f"无法保存模型,{first['loc']}:{first['msg']}。"),
-            hint=say(en="Give kind, signature, spec and receipts only.",
-                     zh="只能给出 kind、signature、spec 与 receipts。"),
-        ) from error  # fmt: skip
-    manifest = Manifest(**known.model_dump(), files=entries).to_bytes()
-    content = {MANIFEST: manifest, CHECKSUM: _sha256(manifest).encode() + b"\n"}
-    content |= {name: files[name] for name in entries}
+    content = _content(files, about)
     if path.suffix == SUFFIX:
         write_file(path, archive_bytes(content))
     else:
@@ -174,6 +158,38 @@ def read_bundle(path: Path | str, *, limits: BundleLimits | None = None) -> Bund
             hint=say(en="Check that you may read it.", zh="请检查读取权限。"),
         ) from error  # fmt: skip
     return Bundle(path, manifest, _Files(store, manifest.files))
+
+
+def bundle_bytes(files: Mapping[str, bytes], *, about: Mapping[str, Any]) -> int:
+    """Return how many bytes `write_bundle` would put into a folder.
+
+    Raises
+    ------
+    BundleError
+        When `about` has an unknown key.
+    """
+    return sum(map(len, _content(files, about).values()))
+
+
+def _content(files: Mapping[str, bytes], about: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return all files of a bundle: the manifest, its checksum, and the others by name."""
+    entries = {
+        name: FileEntry(sha256=_sha256(files[name]), size=len(files[name]))
+        for name in sorted(files)
+    }
+    try:
+        known = About.model_validate(dict(about))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise BundleError(
+            say(en=f"A model cannot be saved with {first['loc']}: {first['msg']}.",
+                zh=f"无法保存模型,{first['loc']}:{first['msg']}。"),
+            hint=say(en="Give kind, signature, spec and receipts only.",
+                     zh="只能给出 kind、signature、spec 与 receipts。"),
+        ) from error  # fmt: skip
+    manifest = Manifest(**known.model_dump(), files=entries).to_bytes()
+    content = {MANIFEST: manifest, CHECKSUM: _sha256(manifest).encode() + b"\n"}
+    return content | {name: files[name] for name in entries}
 
 
 def _sha256(data: bytes) -> str:

@@ -16,7 +16,7 @@ from autoglm.zoo._arrays import pack_text, unpack_text
 from autoglm.zoo._labels import sigmoid, softmax
 from autoglm.zoo._native import SingleRow
 from autoglm.zoo._scorer import TreeScorer, scorer_of
-from autoglm.zoo._sound import require_sound_tree
+from autoglm.zoo._sound import require_sound_trees
 from autoglm.zoo.contract import Array, Facts, Model, RowAnswer
 
 _FILE = "model.txt.z"
@@ -253,11 +253,10 @@ def require_sound(text: str) -> None:
     facts = dict(line.split("=", 1) for line in head.splitlines() if "=" in line)
     try:
         n_features = int(facts["max_feature_idx"]) + 1
-        for block in blocks:
-            lines = dict(line.split("=", 1) for line in block.strip().splitlines())
-            if lines.get("is_linear", "0") != "0":
-                raise ValueError("linear trees are not used here")
-            require_sound_tree(lines, n_features)
+        trees = [dict(line.split("=", 1) for line in b.strip().splitlines()) for b in blocks]
+        if any(tree.get("is_linear", "0") != "0" for tree in trees):
+            raise ValueError("linear trees are not used here")
+        require_sound_trees(trees, n_features)
     except KeyError as error:
         raise ValueError(f"not a LightGBM model: {error} is missing") from error
 

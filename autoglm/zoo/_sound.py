@@ -7,66 +7,94 @@ model may come from a stranger, so its trees must be trees.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
+Blocks = Sequence[Mapping[str, str]]
 
 
-def require_sound_tree(lines: dict[str, str], n_features: int) -> None:
-    """Check one tree: every node reached once, from above, over features that exist.
+def require_sound_trees(trees: Blocks, n_features: int) -> None:
+    """Check all trees at once: every node reached once, from above, over features that exist.
 
     Parameters
     ----------
-    lines
-        The lines of the tree's block by name.
+    trees
+        The lines of each tree's block by name.
     n_features
         Number of features of the model.
 
     Raises
     ------
+    KeyError
+        When a tree lacks a line.
     ValueError
-        When it is no such tree.
+        When one of them is no such tree.
     """
-    leaves = int(lines["num_leaves"])
-    _require(leaves >= 1 and len(lines["leaf_value"].split()) == leaves, "leaves")
-    if leaves == 1:
-        return
+    one = np.ones(len(trees), np.int64)
+    leaves = _numbers(trees, "num_leaves", one)
+    _require(bool((leaves >= 1).all()), "num_leaves")
+    _numbers(trees, "leaf_value", leaves, np.float64)
     inner = leaves - 1
-    left, right, feature = (
-        _ints(lines[n], inner) for n in ("left_child", "right_child", "split_feature")
+    feature, left, right, kind = (
+        _numbers(trees, name, inner)
+        for name in ("split_feature", "left_child", "right_child", "decision_type")
     )
+    threshold = _numbers(trees, "threshold", inner, np.float64)
     _require(bool(((feature >= 0) & (feature < n_features)).all()), "split_feature")
-    parent = np.arange(inner)
-    for child in (left, right):
-        _require(bool((child[child >= 0] > parent[child >= 0]).all()), "children")
-    children = np.concatenate([left, right])
-    _require(np.array_equal(np.sort(children[children >= 0]), np.arange(1, inner)), "children")
-    _require(np.array_equal(np.sort(~children[children < 0]), np.arange(leaves)), "children")
-    kinds = _ints(lines["decision_type"], inner)
-    thresholds = lines["threshold"].split()
-    _require(len(thresholds) == inner, "threshold")
-    _require_sound_sets(lines, [t for t, k in zip(thresholds, kinds, strict=True) if k & 1])
+    tree = np.repeat(np.arange(len(trees)), inner)
+    first = np.cumsum(inner) - inner
+    parent = np.arange(len(tree)) - first[tree]
+    _require_reached(left, right, parent, tree, inner)
+    sets = _numbers(trees, "num_cat", one)
+    cut = (kind & 1) == 1
+    within = (threshold[cut] >= 0) & (threshold[cut] < sets[tree[cut]])
+    _require(bool(((sets >= 0) & (sets < 10**8)).all()), "num_cat")
+    _require(bool(within.all()), "threshold")
+    for block, count in zip(trees, sets.tolist(), strict=True):
+        if count:
+            _require_sound_sets(block, count)
 
 
-def _require_sound_sets(lines: dict[str, str], used: Sequence[str]) -> None:
-    """Check that the sets of categories that splits use exist and lie within their bits."""
-    sets = int(lines.get("num_cat", "0"))
-    _require(0 <= sets < 10**8 and (sets > 0 or not used), "num_cat")
-    if sets == 0:
-        return
-    _require(all(0 <= int(float(t)) < sets for t in used), "threshold")
-    bounds = _ints(lines["cat_boundaries"], sets + 1)
+def _require_reached(left: Ints, right: Ints, parent: Ints, tree: Ints, inner: Ints) -> None:
+    """Check that children lie below their parents, and all but the roots are children once."""
+    child = np.concatenate([left, right])
+    tree = np.concatenate([tree, tree])
+    is_node = child >= 0
+    below = (child > np.concatenate([parent, parent])) & (child < inner[tree])
+    _require(bool(below[is_node].all()), "children")
+    leaf = ~child[~is_node]
+    _require(bool((leaf <= inner[tree[~is_node]]).all()), "children")
+    # Numbers from 0 in each tree become numbers among all nodes, and among all leaves.
+    nodes = (np.cumsum(inner) - inner)[tree[is_node]] + child[is_node]
+    leaves = (np.cumsum(inner + 1) - inner - 1)[tree[~is_node]] + leaf
+    split = inner > 0
+    _require(len(nodes) == len(np.unique(nodes)) == int(inner.sum() - split.sum()), "children")
+    _require(len(leaves) == len(np.unique(leaves)) == int((inner + 1)[split].sum()), "children")
+
+
+def _require_sound_sets(lines: Mapping[str, str], sets: int) -> None:
+    """Check that the sets of categories of a tree lie within their bits."""
+    bounds = _numbers([lines], "cat_boundaries", np.array([sets + 1]))
     bits = len(lines["cat_threshold"].split())
     ordered = bounds[0] == 0 and bounds[-1] == bits and bool((np.diff(bounds) >= 0).all())
     _require(bool(ordered), "cat_boundaries")
 
 
-def _ints(text: str, count: int) -> Ints:
-    values = np.array(text.split(), dtype=np.int64)
-    _require(len(values) == count, "lengths")
+def _numbers(trees: Blocks, name: str, counts: Ints, kind: Any = np.int64) -> NDArray[Any]:
+    """Return the numbers in one line of every tree, one tree after the other."""
+    texts = [tree[name] for tree in trees]
+    found = [text.count(" ") + 1 if text else 0 for text in texts]
+    _require(found == counts.tolist(), "lengths")
+    with warnings.catch_warnings():
+        # What is no number ends the reading with a warning, and leaves too few.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        values = np.fromstring(" ".join(filter(None, texts)), kind, sep=" ")
+    _require(len(values) == int(counts.sum()), name)
     return values
 
 

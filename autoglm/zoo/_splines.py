@@ -100,7 +100,8 @@ class Basis:
         """Return the bare ramps of rows (n, b), NaN in a gap."""
         ramps: Matrix = X[:, self.source]
         ramps -= self.start
-        ramps *= self.slope
+        with np.errstate(over="ignore"):  # bounded below
+            ramps *= self.slope
         np.clip(ramps, 0.0, 1.0, out=ramps)
         return ramps
 

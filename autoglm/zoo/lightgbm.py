@@ -245,7 +245,8 @@ def _portfolio(facts: Facts) -> list[Params]:
                  "num_leaves": max(16, leaves), "min_data_in_leaf": max(2, smallest // 4)} | codes,
         usual | {"learning_rate": 0.12, "num_leaves": 3, "bagging_fraction": 0.6},
         usual | {"features": "target+cross+arithmetic"} | codes,
-        usual | {"features": "arithmetic", "learning_rate": 0.1, "num_leaves": 4 if n < 4000 else 8},
+        usual | {"features": "arithmetic", "learning_rate": 0.1,
+                 "num_leaves": 4 if n < 4000 else 8},
     ]  # fmt: skip
     return [one | {"learning_rate": _affordable_rate(one, facts)} for one in portfolio]
 
