@@ -2,100 +2,64 @@
 
 from __future__ import annotations
 
-import json
-import platform
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-import numpy as np
-
+from autoglm._account import first_receipts, run_facts, score_of, settle, told_mb
 from autoglm._measure import measure, sample_rows
-from autoglm._prepare import Prepared
-from autoglm.core.budget import TimeBudget, resident_mb
+from autoglm._outputs import Kind, Outputs, built, choose_outputs, fast_models, rooms
+from autoglm._run_info import RunInfo
 from autoglm.core.errors import WorkerError
 from autoglm.core.events import emit
-from autoglm.core.journal import read_journal
-from autoglm.core.spec import TaskSpec
 from autoglm.core.text import say
-from autoglm.dataflow.findings import Finding
-from autoglm.dataflow.profile import TableProfile
-from autoglm.evaluate.facts import Candidate, Receipt, ReportFacts, Step
-from autoglm.evaluate.metrics import metric
 from autoglm.predictor import Predictor, measure_latency_ms
-from autoglm.tuner.blend import DEFAULT_PREDICT_US, DEFAULT_SIZE_MB, Outcome, build_blend
-from autoglm.tuner.executor import InlineExecutor, Job
+from autoglm.tuner.allowance import Allowance
+from autoglm.tuner.blend import Outcome
+from autoglm.tuner.executor import Executor, InlineExecutor, Job
+from autoglm.tuner.refit import Refits
 from autoglm.tuner.search import SearchOutcome
 from autoglm.tuner.trials import Trial
 from autoglm.tuner.workspace import Workspace
 
+__all__ = ["RunInfo", "finish"]
+
 #: Time that a report takes to write, about; with less left it is left for the asking.
 REPORT_S = 0.6
-#: Megabytes of models that can be finished in a second, about.
-MB_PER_SECOND = 6.0
+#: Seconds, and share of the time left, for comparing compiled and ordinary predictions.
+COMPARE_S, COMPARE_SHARE = 0.3, 0.1
 
 
-@dataclass
-class RunInfo:
-    """What a run knows beside its workspace.
+def finish(found: SearchOutcome, work: Workspace, info: RunInfo, executor: Executor) -> Predictor:
+    """Make both outputs, keep the limits of the task, measure, and write the bundle.
 
-    Attributes
+    Parameters
     ----------
-    spec, profile, findings
-        The task and what was found in its table.
-    prepared
-        What turns raw rows into views.
-    budget
-        Time of the whole run.
-    peak_mb
-        Highest memory seen, all processes together.
+    found, work
+        What the search leaves, and its workspace.
+    info
+        What the run knows beside it.
+    executor
+        Fits the members of "fast" again while the rest is made.
     """
-
-    spec: TaskSpec
-    profile: TableProfile | None
-    findings: tuple[Finding, ...]
-    prepared: Prepared
-    budget: TimeBudget
-    peak_mb: float = 0.0
-
-    def to_json(self) -> str:
-        """Return what a resumed run needs, as JSON."""
-        return json.dumps(
-            {
-                "spec": json.loads(self.spec.to_json()),
-                "profile": self.profile.model_dump(mode="json") if self.profile else None,
-                "findings": [f.model_dump(mode="json") for f in self.findings],
-            },
-            ensure_ascii=False,
-        )
-
-    @classmethod
-    def from_json(cls, text: str, prepared: Prepared, budget: TimeBudget) -> RunInfo:
-        """Read what `to_json` wrote."""
-        data = json.loads(text)
-        profile = TableProfile.model_validate(data["profile"]) if data["profile"] else None
-        findings = tuple(Finding.model_validate(f) for f in data["findings"])
-        spec = TaskSpec.from_json(json.dumps(data["spec"]))
-        return cls(spec, profile, findings, prepared, budget)
-
-
-def finish(found: SearchOutcome, work: Workspace, info: RunInfo) -> Predictor:
-    """Blend, keep the limits of the task, measure, and write the bundle into the run folder."""
     complete = [t for t in found.trials if t.state == "complete"]
+    # Where nothing was finished as planned, what there is.
+    complete = complete or [t for t in found.trials if t.done()]
     if not complete:
         complete = [_fallback(found, work, info.spec.seed.value)]
-    outcome, predictor = _within_limits(complete, found, work, info)
-    predictor.facts = _facts(outcome, predictor, work, info, found.compared)
+    maker = _Maker(found, work, info)
+    outputs = maker.chosen(complete)
+    refits = None if outputs.one else fast_models(outputs, executor, work, info.budget)
+    outcome, outputs = maker.best(outputs)
+    predictor = maker.predictor
+    predictor.facts = run_facts(outcome, predictor, work, info, found.compared)
     emit("ensemble_ready", members=len(outcome.blend.members), score=predictor.facts.score)
     left = info.budget.remaining()
     if left > 0.3:
         predictor.facts = replace(
             predictor.facts, **measure(work, info.prepared, outcome.blend, min(0.4 * left, 5.0))
         )
-    predictor.receipts["time_s"]["actual"] = round(info.budget.elapsed(), 3)
-    predictor.facts = replace(predictor.facts, receipts=_receipt_rows(predictor.receipts))
+    maker.add_fast(outputs, refits)
+    settle(predictor, outputs, info)
     predictor.save(work.folder / "model")
     if info.budget.remaining() > REPORT_S:
         predictor.report(work.folder / "report.html")
@@ -126,124 +90,86 @@ def _fallback(found: SearchOutcome, work: Workspace, seed: int) -> Trial:
     return trial
 
 
-def _within_limits(
-    complete: Sequence[Trial], found: SearchOutcome, work: Workspace, info: RunInfo
-) -> tuple[Outcome, Predictor]:
-    """Build the blend; while it misses a limit on latency, build a cheaper one."""
-    spec = info.spec
-    rows, _ = sample_rows(work)
-    records = [{str(k): v for k, v in r.items()} for r in rows.head(12).to_dict("records")]
-    classes = work.facts.n_classes if work.facts.n_classes > 2 else 0
-    max_us = DEFAULT_PREDICT_US * (1 + classes / 3)
-    size = 0.9 * spec.size_mb.value if spec.size_mb.value is not None else DEFAULT_SIZE_MB
-    # Large models take their time to be read, merged and written.
-    size = min(size, max(2.0, MB_PER_SECOND * info.budget.remaining()))
-    while True:
-        outcome = build_blend(
-            complete, work,
-            max_predict_us=max_us,
-            max_size_mb=size,
-            seed=spec.seed.value,
-        )  # fmt: skip
-        predictor = Predictor(
-            spec=spec,
-            prepared=info.prepared,
+class _Maker:
+    """Makes the outputs of one run."""
+
+    def __init__(self, found: SearchOutcome, work: Workspace, info: RunInfo) -> None:
+        self._found, self._work, self._info = found, work, info
+        rows, _ = sample_rows(work)
+        self._rows, records = rows, rows.head(12).to_dict("records")
+        self._records = [{str(k): v for k, v in r.items()} for r in records]
+        self._fixed_mb = _mb(info.prepared.dump()) + told_mb(info)
+        self.predictor: Predictor
+
+    def chosen(self, complete: Sequence[Trial]) -> Outputs:
+        """Choose both outputs."""
+        info, budget = self._info, self._info.budget
+        allowance = Allowance.of(info.spec, timed=budget.limit_s is not None)
+        both = rooms(info.spec, allowance, self._work.facts, self._fixed_mb, budget)
+        return choose_outputs(complete, self._work, allowance, both, budget)
+
+    def best(self, outputs: Outputs) -> tuple[Outcome, Outputs]:
+        """Build "best"; while it misses a limit on size or latency, a cheaper one."""
+        spec, budget = self._info.spec, self._info.budget
+        wanted, room = spec.latency_ms.value, self._models_mb(outputs)
+        held: tuple[Kind, ...] = ("row_us",) if wanted is not None else ()
+        while True:
+            outcome = built(outputs.best, self._work, spec.seed.value)
+            in_time = budget.remaining() > 0
+            smaller = outputs.cheaper("size_mb", _mb(outcome.blend.dump()), room, held)
+            if smaller is not None and in_time:
+                outputs = smaller
+                continue
+            self.predictor = self._predictor(outcome)
+            self.predictor.compare(self._rows, self._compare_s())
+            latency = measure_latency_ms(self.predictor, self._records)
+            held = () if room is None else ("size_mb",)
+            quicker = outputs.cheaper("row_us", latency, wanted, held)
+            if quicker is None or not in_time:
+                break
+            outputs, held = quicker, ("row_us",)
+        self.predictor.receipts = first_receipts(self._info, latency) | self.predictor.receipts
+        return outcome, outputs
+
+    def add_fast(self, outputs: Outputs, refits: Refits | None) -> None:
+        """Build "fast" beside "best", and measure it."""
+        predictor, receipts = self.predictor, self.predictor.receipts
+        assert predictor.facts is not None
+        receipts["score"] = {"planned": None, "actual": predictor.facts.score}
+        if outputs.one:
+            predictor.fast = predictor.blend
+            return
+        outcome = built(outputs.fast, self._work, self._info.spec.seed.value, refits)
+        predictor.fast = outcome.blend
+        quick = predictor.variant("fast")
+        quick.compare(self._rows, self._compare_s())
+        receipts["compiled"]["fast"] = quick.receipts["compiled"]
+        receipts["score"]["fast"] = score_of(outcome, quick, self._work)
+        latency = measure_latency_ms(quick, self._records)
+        receipts["latency_ms"]["fast"] = round(latency, 3)
+
+    def _models_mb(self, outputs: Outputs) -> float | None:
+        """Return what the task's limit leaves for the models of "best"; None without a limit."""
+        limit = self._info.spec.size_mb.value
+        if limit is None:
+            return None
+        return limit - self._fixed_mb - (0.0 if outputs.one else outputs.fast.size_mb)
+
+    def _compare_s(self) -> float:
+        """Return the seconds that comparing compiled and ordinary predictions may take."""
+        return min(COMPARE_S, COMPARE_SHARE * max(0.0, self._info.budget.remaining()))
+
+    def _predictor(self, outcome: Outcome) -> Predictor:
+        found = self._found
+        return Predictor(
+            spec=self._info.spec,
+            prepared=self._info.prepared,
             blend=outcome.blend,
             trials=[{"key": t.key, **t.to_record(found.compared)} for t in found.trials],
-            run_dir=work.folder,
+            run_dir=self._work.folder,
             stopped_by=found.stopped_by,
         )
-        latency = measure_latency_ms(predictor, records)
-        wanted = spec.latency_ms.value
-        if wanted is None or latency <= wanted or len(outcome.blend.members) == 1:
-            break
-        costs = [t.bag()["predict_us"] for t in complete]
-        max_us = max(min(costs), 0.5 * min(max_us, sum(costs)))
-        if max_us <= min(costs):
-            complete = [min(complete, key=lambda t: t.bag()["predict_us"])]
-    predictor.receipts = _receipts(predictor, info, latency)
-    return outcome, predictor
 
 
-def _receipts(predictor: Predictor, info: RunInfo, latency: float) -> dict[str, Any]:
-    spec = info.spec
-    size = sum(map(len, predictor.blend.dump().values())) / 1e6
-    size += sum(map(len, info.prepared.dump().values())) / 1e6
-    peak = max(info.peak_mb, resident_mb())
-    return {
-        "time_s": {"planned": info.budget.limit_s, "actual": None},
-        "latency_ms": {"planned": spec.latency_ms.value, "actual": round(latency, 3)},
-        "size_mb": {"planned": spec.size_mb.value, "actual": round(size, 3)},
-        "memory_mb": {"planned": spec.memory_mb.value, "actual": round(peak, 1)},
-    }
-
-
-def _receipt_rows(receipts: dict[str, Any]) -> tuple[Receipt, ...]:
-    return tuple(Receipt(name, r["planned"], r["actual"]) for name, r in receipts.items())
-
-
-def _facts(
-    outcome: Outcome, predictor: Predictor, work: Workspace, info: RunInfo, compared: range
-) -> ReportFacts:
-    target = info.prepared.target
-    y, prediction = work.y[outcome.rows], outcome.prediction
-    if work.facts.regression:
-        y, prediction = target.decode(y), target.decode(prediction)
-    unit = metric(work.metric.name, false_negative_cost=work.metric.false_negative_cost)
-    # Where only one fold was compared, the chosen have the other folds of one validation.
-    most = max((t["folds"] for t in predictor.trials), default=0)
-    folds = len(compared) if len(compared) > 1 else most
-    return ReportFacts(
-        spec=info.spec,
-        profile=info.profile,
-        findings=info.findings,
-        leaderboard=_candidates(predictor, unit),
-        y=y,
-        prediction=prediction,
-        classes=target.names,
-        rule=None if work.facts.regression else predictor.blend.rule,
-        score=predictor.scored(y, prediction, unit),
-        history=_history(work.folder, unit, compared),
-        receipts=_receipt_rows(predictor.receipts),
-        n_folds=folds or None,
-        stopped_by=predictor.stopped_by,
-        model={
-            "learners": ", ".join(dict.fromkeys(m.learner for m in predictor.blend.members)),
-            "models": sum(len(m.models) for m in predictor.blend.members),
-            "features": max(work.facts.n_features.values()),
-            "python": platform.python_version(),
-            "run": work.folder.name,
-        },
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
-
-
-def _candidates(predictor: Predictor, unit: Any) -> tuple[Candidate, ...]:
-    weights = {m.key: m.weight for m in predictor.blend.members}
-    return tuple(
-        Candidate(
-            learner=t["learner"],
-            score=None if t["score"] is None else unit.to_utility(t["score"]),
-            seconds=t["fit_s"],
-            folds=t["folds"],
-            weight=weights.get(t["key"], 0.0),
-            predict_ms=t["predict_us"] / 1e3,
-            params=t["params"],
-        )
-        for t in predictor.trials
-    )
-
-
-def _history(folder: Path, unit: Any, compared: range) -> tuple[Step, ...]:
-    """Return the mean score of each trial when the last of its compared folds ended."""
-    scores: dict[str, list[float]] = {}
-    last: dict[str, tuple[float, str]] = {}
-    for record in read_journal(folder / "journal.log"):
-        if record["kind"] == "fold" and record["score"] is not None and record["fold"] in compared:
-            scores.setdefault(record["key"], []).append(record["score"])
-            last[record["key"]] = (record["elapsed_s"], record["learner"])
-    steps = [
-        Step(elapsed, unit.to_utility(float(np.mean(scores[key]))), learner)
-        for key, (elapsed, learner) in last.items()
-    ]
-    return tuple(sorted(steps, key=lambda s: s.elapsed_s))
+def _mb(files: Mapping[str, bytes]) -> float:
+    return sum(map(len, files.values())) / 1e6

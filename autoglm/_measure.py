@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -75,4 +76,4 @@ def _first_fold(work: Workspace, blend: Blend) -> Blend:
     for m in blend.members:
         model = learners[m.learner].load(work.model_files(m.key, 0), work.facts)
         members.append(Member(m.learner, m.key, m.view, m.weight, [model]))
-    return Blend(members, blend.facts, blend.metric, blend.calibrator, blend.rule)
+    return replace(blend, members=members)

@@ -49,12 +49,15 @@ class RunOptions:
         Names of the learners that may be tried, or None for all.
     typed
         Whether cells have types of their own, so that text labels stay text.
+    remote
+        Whether fits run elsewhere, with memory of their own.
     """
 
     time_limit_s: float | None
     workers: int
     learners: tuple[str, ...] | None
     typed: bool
+    remote: bool = False
 
 
 @dataclass
@@ -135,7 +138,8 @@ def prepare(
         )  # fmt: skip
     memory = MemoryBudget(spec.memory_mb.value) if spec.memory_mb.value else MemoryBudget.detect()
     cells_mb = 12 * len(y) * len(columns.by_name) / 1e6
-    needed = resident_mb() + how.workers * (WORKER_MB + cells_mb) + cells_mb
+    here = 0 if how.remote else how.workers
+    needed = resident_mb() + here * (WORKER_MB + cells_mb) + cells_mb
     memory.require(needed, say(en="Learning from this table", zh="学习该表格"))
     encoder = Encoder.fit(columns, spec.seed.value)
     learners = available_learners(how.learners)

@@ -16,19 +16,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from autoglm._finish import RunInfo, finish
 from autoglm._prepare import Prepared, RunOptions, prepare
 from autoglm.core import hooks
-from autoglm.core.budget import MemoryBudget, TimeBudget, resident_mb
-from autoglm.core.config import apply_to_spec, resolve
-from autoglm.core.errors import RunError
+from autoglm.core.budget import MemoryBudget, TimeBudget, cpu_count, resident_mb
+from autoglm.core.config import Resolved, apply_to_spec, resolve
+from autoglm.core.contracts import Contracts, Preference, read_contracts
+from autoglm.core.errors import RunError, WorkerError
 from autoglm.core.events import emit
 from autoglm.core.files import storage_errors
 from autoglm.core.journal import Journal
@@ -39,9 +40,12 @@ from autoglm.dataflow.findings import Finding, examine_target
 from autoglm.dataflow.profile import TableProfile, profile_table
 from autoglm.dataflow.read import Table, read_table
 from autoglm.predictor import Predictor, load
+from autoglm.task.meta import Advice, RunContext, keep, recall
 from autoglm.task.understand import understand
+from autoglm.tuner.allowance import Allowance
 from autoglm.tuner.executor import Executor, InlineExecutor, ProcessExecutor
 from autoglm.tuner.plan import Plan
+from autoglm.tuner.portfolio import Step
 from autoglm.tuner.samplers import SamplerName
 from autoglm.tuner.search import Search, SearchOptions, available_learners
 from autoglm.tuner.workspace import Workspace
@@ -56,7 +60,11 @@ class TaskOptions(BaseModel):
     ----------
     time_limit_s, latency_ms, size_mb, memory_mb
         Limits: seconds for the whole run, milliseconds for one row, megabytes of the saved
-        model and of memory.
+        model and of memory; or text, under short names too: ``latency="300us"``,
+        ``size="5MB"``, ``memory="2GB"``, ``time_limit="2m"``.
+    prefer
+        What may be given up for what: "balanced", weights of accuracy, latency, cost and
+        size, or a trade like "1% for 3x"; see `autoglm.core.contracts.Preference`.
     drop_columns
         Columns to leave out.
     group_column, time_column, split
@@ -77,6 +85,7 @@ class TaskOptions(BaseModel):
     latency_ms: float | None = None
     size_mb: float | None = None
     memory_mb: float | None = None
+    prefer: Preference | None = None
     drop_columns: tuple[str, ...] | None = None
     group_column: str | None = None
     time_column: str | None = None
@@ -88,9 +97,15 @@ class TaskOptions(BaseModel):
     query: str | None = None
     sheet: str | int | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _contracts_read(cls, given: Any) -> Any:
+        return read_contracts(given) if isinstance(given, dict) else given
+
     def given(self) -> dict[str, Any]:
         """Return the `TaskSpec` fields that were set."""
-        return self.model_dump(exclude_none=True, exclude={"query", "sheet"})
+        set_ = self.model_dump(exclude_none=True, exclude={"query", "sheet", "prefer"})
+        return set_ | ({} if self.prefer is None else {"prefer": self.prefer})
 
 
 @dataclass
@@ -130,6 +145,7 @@ class AutoTask:
         metric: str | None = None,
         options: TaskOptions | None = None,
         ask: Callable[[Any], str] | None = None,
+        **contracts: Unpack[Contracts],
     ) -> AutoTask:
         """Read a table and understand what is wanted of it.
 
@@ -148,9 +164,14 @@ class AutoTask:
         ask
             Called with a question where the sentence leaves something open; without it an
             open question is an `AmbiguousTask` error.
+        **contracts
+            ``latency="1ms"``, ``size="5MB"``, ``memory="2GB"``, ``time_limit="2m"`` and
+            ``prefer="balanced"``, as in `TaskOptions`; they override those of `options`.
 
         Raises
         ------
+        ConfigError
+            When a contract cannot be read.
         DataError
             When the table cannot be read.
         SpecError
@@ -162,6 +183,7 @@ class AutoTask:
         profile = profile_table(table.frame)
         given = {"task_type": task_type, "target": target, "metric": metric}
         given = {k: v for k, v in given.items() if v is not None} | options.given()
+        given |= read_contracts(contracts)
         clock = _Pausing(ask)
         spec = understand(description, profile, given=given, ask=clock.ask if ask else None)
         with use_language(spec.language):
@@ -252,6 +274,8 @@ class Pipeline:
         run_dir: Path | str | None = None,
         max_trials: int | None = None,
         workers: int | None = None,
+        engine: str | None = None,
+        open_trials: int | None = None,
     ) -> Predictor:
         """Search, blend and save; return the finished model.
 
@@ -266,6 +290,12 @@ class Pipeline:
             Trials in all; with it and no time limit, the same seed gives the same model.
         workers
             Worker processes; 0 runs everything in this process.
+        engine
+            Where fits run: "local", "ray", or the address of a Ray cluster; by default as
+            set. On a cluster `workers` bounds the fits at a time.
+        open_trials
+            Trials that may be open at a time when `max_trials` bounds the run; more keep a
+            larger cluster busy, and each choice knows less. Part of what makes runs equal.
 
         Raises
         ------
@@ -273,23 +303,29 @@ class Pipeline:
             When the run folder cannot be written.
         DataError, BudgetError
             When the table leaves nothing to learn from, or does not fit in memory.
+        MissingDependency, WorkerError
+            When Ray is wanted and not installed, or its cluster cannot be used.
         """
-        settings = resolve(
-            {"run_dir": run_dir, "workers": workers if workers else None, "time_limit": time_limit}
-        ).settings
+        given = {"run_dir": run_dir, "workers": workers or None, "time_limit": time_limit}
+        resolved = resolve(given | {"engine": engine, "open_trials": open_trials})
+        settings = resolved.settings
         with use_language(self.spec.language):
             limit = self._limit(time_limit, max_trials)
             budget = TimeBudget(limit, used_s=self.task.seconds)
             options = SearchOptions(
-                self.spec.seed.value, max_trials, self.sampler, tuple(self.learners)
-            )
+                self.spec.seed.value, max_trials, self.sampler, tuple(self.learners),
+                open_trials=settings.open_trials,
+            )  # fmt: skip
             folder = _new_run(settings.run_dir, self.spec.target.value)
-            n_workers = 0 if workers == 0 else settings.workers
+            n_workers = 0 if workers == 0 else _most_workers(resolved)
             with Journal(folder / "journal.log") as journal:
-                journal.append(_run_record(options, limit, n_workers))
-                executor = _start_workers(folder, n_workers, self.spec)
+                with _nothing_left(folder):
+                    journal.append(_run_record(options, limit, n_workers, settings.engine))
+                    executor = _start_workers(folder, n_workers, settings.engine, self.spec)
                 try:
-                    how = RunOptions(limit, n_workers, options.learners, self.task.typed)
+                    remote = settings.engine != "local" and n_workers != 0
+                    fits = executor.slots if remote else n_workers or 0
+                    how = RunOptions(limit, fits, options.learners, self.task.typed, remote)
                     with _nothing_left(folder):
                         work, prepared, plan = prepare(
                             self.task.table.frame, self.task.profile, self.spec, folder, how
@@ -312,7 +348,9 @@ class Pipeline:
         return decided.value
 
 
-def resume(run: Path | str, add_time_s: float | None = None) -> Predictor:
+def resume(
+    run: Path | str, add_time_s: float | None = None, engine: str | None = None
+) -> Predictor:
     """Go on with a run that was stopped, or give a finished one more time.
 
     Finished folds are taken from the journal and never fitted again.
@@ -323,6 +361,8 @@ def resume(run: Path | str, add_time_s: float | None = None) -> Predictor:
         The folder of the run.
     add_time_s
         Seconds to add to its limit.
+    engine
+        Where fits run from here on; by default where they did.
 
     Raises
     ------
@@ -350,7 +390,8 @@ def resume(run: Path | str, add_time_s: float | None = None) -> Predictor:
         text = (folder / "info.json").read_text("utf-8")
         info = RunInfo.from_json(text, prepared, TimeBudget(limit, used_s=used))
         plan = Plan(**json.loads((folder / "plan.json").read_text("utf-8")))
-        executor = _start_workers(folder, n_workers, info.spec)
+        engine = resolve({"engine": engine or first.get("engine", "local")}).settings.engine
+        executor = _start_workers(folder, n_workers, engine, info.spec)
         try:
             with use_language(info.spec.language):
                 return _search_and_finish(work, journal, executor, plan, options, info)
@@ -370,33 +411,73 @@ def _search_and_finish(
     budget = info.budget
     emit("run_started", run=str(work.folder), time_limit_s=budget.limit_s, workers=executor.slots)
     limit = None if budget.limit_s is None else budget.limit_s - _reserve(budget.limit_s, work)
-    # The model is loaded here in the end; its library takes a second to import.
-    threading.Thread(target=importlib.import_module, args=("lightgbm",), daemon=True).start()
+    # The model is loaded here in the end; its library takes a second to import, and the workers
+    # are starting just now.
+    later = threading.Timer(min(3.0, 0.2 * (limit or 15.0)), importlib.import_module, ["lightgbm"])
+    later.daemon = True
+    later.start()
+    context = RunContext(
+        info.spec, info.profile, options.learners, budget.limit_s, executor.slots
+    )
+    allowance = Allowance.of(info.spec, timed=budget.limit_s is not None)
+    options = replace(options, order=_order(work, journal, context), allowance=allowance)
     search = Search(
         work, journal, executor, TimeBudget(limit, used_s=budget.elapsed()), plan, options
     )
     found = search.run()
     pids = executor.pids() if isinstance(executor, ProcessExecutor) else []
     info.peak_mb = resident_mb() + sum(map(resident_mb, pids))
+    predictor = finish(found, work, info, executor)
     executor.close()
-    predictor = finish(found, work, info)
     elapsed = budget.elapsed()
     journal.append({"kind": "end", "stopped_by": found.stopped_by, "elapsed_s": elapsed})
     score = predictor.facts.score if predictor.facts else None
     emit("run_finished", run=str(work.folder), score=score, trials=len(found.trials),
          elapsed_s=elapsed, stopped_by=found.stopped_by)  # fmt: skip
+    weights = {m.key: m.weight for m in predictor.blend.members}
+    keep(work, context, resolve().settings, predictor.trials, weights)
     return predictor
+
+
+def _order(work: Workspace, journal: Journal, context: RunContext) -> tuple[Step, ...] | None:
+    """Return what to try first, from the journal when the run has begun before."""
+    advice = Advice.from_records(journal.records)
+    if advice is None and any(r["kind"] == "fold" for r in journal.records):
+        return None  # it began with the portfolio, before orders were kept
+    if advice is None:
+        advice = recall(work, context, resolve().settings)
+        journal.append(advice.to_record())
+    return advice.steps
 
 
 def _reserve(limit_s: float, work: Workspace) -> float:
     """Return the seconds kept for blending, measuring and saving."""
     cells = work.facts.n_rows * max(1, work.facts.n_classes)
-    wanted = 0.8 + 0.03 * min(limit_s, 200.0) + min(5.0, cells / 60_000)
+    wanted = 1.1 + 0.025 * min(limit_s, 200.0) + min(5.0, cells / 400_000)
     return min(wanted, 0.4 * limit_s)
 
 
-def _start_workers(folder: Path, workers: int, spec: TaskSpec) -> Executor:
+def _most_workers(resolved: Resolved) -> int | None:
+    """Return how many fits may run at a time; None for as many as a cluster has CPUs."""
+    settings = resolved.settings
+    unbounded = settings.engine != "local" and resolved.origins["workers"].source == "default"
+    return None if unbounded else settings.workers
+
+
+def _start_workers(folder: Path, workers: int | None, engine: str, spec: TaskSpec) -> Executor:
     names, complete = hooks.worker_plugins()
+    if engine != "local" and workers != 0:
+        from autoglm.tuner.ray_executor import RayExecutor
+
+        if not complete:
+            raise WorkerError(
+                say(en="A cluster cannot import a plug-in defined in __main__.",
+                    zh="集群无法导入在 __main__ 中定义的插件。"),
+                hint=say(en="Put it into a module that is installed on every node.",
+                         zh="请将其放入每个节点都安装的模块。"),
+            )  # fmt: skip
+        return RayExecutor(folder, engine, workers, names)
+    workers = cpu_count() if workers is None else workers
     if workers == 0 or not complete:
         return InlineExecutor(folder)
     memory = spec.memory_mb.value or MemoryBudget.detect().limit_mb
@@ -429,7 +510,9 @@ def _nothing_left(folder: Path) -> Iterator[None]:
         raise
 
 
-def _run_record(options: SearchOptions, limit: float | None, workers: int) -> dict[str, Any]:
+def _run_record(
+    options: SearchOptions, limit: float | None, workers: int | None, engine: str
+) -> dict[str, Any]:
     return {
         "kind": "run",
         "seed": options.seed,
@@ -438,12 +521,14 @@ def _run_record(options: SearchOptions, limit: float | None, workers: int) -> di
         "learners": options.learners,
         "time_limit_s": limit,
         "workers": workers,
+        "engine": engine,
+        "open_trials": options.open_trials,
     }
 
 
 def _read_run_record(
     journal: Journal, add_time_s: float | None
-) -> tuple[SearchOptions, float | None, int]:
+) -> tuple[SearchOptions, float | None, int | None]:
     """Return options, time limit with all extensions, and workers of a journal's run."""
     first = next(r for r in journal.records if r["kind"] == "run")
     added = [r["add_time_s"] for r in journal.records if r["kind"] == "extend"]
@@ -453,5 +538,6 @@ def _read_run_record(
         # Bounded by trials so far: from here on by the added time.
         limit, trials = max((r.get("elapsed_s", 0.0) for r in journal.records), default=0.0), None
     only = tuple(first["learners"]) if first["learners"] is not None else None
-    options = SearchOptions(first["seed"], trials, first["sampler"], only)
+    ahead = first.get("open_trials", SearchOptions.open_trials)
+    options = SearchOptions(first["seed"], trials, first["sampler"], only, open_trials=ahead)
     return options, None if limit is None else limit + sum(added), first["workers"]

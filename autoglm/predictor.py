@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autoglm._measure import measure
+from autoglm._compiled import CompiledBlend, compile_blend, is_single
+from autoglm._compiled_check import ROWS, Comparison, make_plain
+from autoglm._measure import measure, sample_rows
 from autoglm._prepare import Prepared
 from autoglm.core.errors import BundleError, DataError, RunError
 from autoglm.core.events import emit
@@ -22,13 +25,15 @@ from autoglm.core.spec import TaskSpec
 from autoglm.core.text import Language, say
 from autoglm.dataflow.clean import Rows
 from autoglm.dataflow.columns import Columns
-from autoglm.evaluate.facts import ReportFacts
+from autoglm.evaluate.facts import ReportFacts, Spot
 from autoglm.evaluate.metrics import Metric, all_metrics, metric
-from autoglm.registry.bundle import read_bundle, write_bundle
+from autoglm.registry.bundle import bundle_bytes, read_bundle, write_bundle
 from autoglm.tuner.blend import Blend
 from autoglm.tuner.workspace import Workspace
 
 KIND = "tabular"
+#: Seconds that a comparison of compiled and ordinary predictions may go on when a model is saved.
+SAVE_S = 2.0
 
 
 @dataclass
@@ -45,6 +50,8 @@ class Predictor:
         Folder of the run, or None for a model that was loaded from elsewhere.
     stopped_by
         What ended the search: "time", "trials", "patience" or "interrupt".
+    fast
+        The blend of the "fast" output, see `variant`; None where there is none.
 
     Examples
     --------
@@ -60,6 +67,60 @@ class Predictor:
     facts: ReportFacts | None = None
     run_dir: Path | None = None
     stopped_by: str = ""
+    fast: Blend | None = None
+    _plans: dict[int, tuple[Blend, CompiledBlend | None]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    def variant(self, name: str = "fast") -> Predictor:
+        """Return the model that one of the two outputs of the run is.
+
+        Parameters
+        ----------
+        name
+            "best" for the full ensemble, which is this one; "fast" for the output of at most
+            three models, which answers quicker and scores a little lower. Its expected score
+            is in ``receipts["score"]``. Saved by itself it is a small model of its own.
+
+        Raises
+        ------
+        BundleError
+            When the model has no such output.
+        """
+        if name == "best" or (name == "fast" and self.fast is self.blend):
+            return self
+        if name != "fast" or self.fast is None:
+            raise no_variant(name)
+        return replace(self, blend=self.fast)._told_as_fast()
+
+    def _told_as_fast(self) -> Predictor:
+        """Return the same model with the receipts of the "fast" output."""
+        receipts = {
+            n: {**r, "actual": r.get("fast", r["actual"])} if "actual" in r else r.get("fast", {})
+            for n, r in self.receipts.items()
+        }
+        facts = self.facts
+        if facts is not None:
+            # What was measured of the other output is not true of this one.
+            score = receipts.get("score", {}).get("actual")
+            facts = replace(facts, score=score, y=None, prediction=None, importance=(),
+                            robustness=(), subgroups=())  # fmt: skip
+        return replace(self, receipts=receipts, facts=facts)
+
+    def frontier(self) -> pd.DataFrame:
+        """Return what the run could have given: accuracy against latency, size and cost.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``model``, ``score`` in the metric's own unit, ``loss`` (the share of accuracy it
+            lacks beside the most accurate), ``latency_ms`` of one row, ``size_mb``, ``cost_s``,
+            ``models``, ``frontier`` (whether nothing beats it in score, latency and size
+            together), ``chosen`` ("best", "fast" or ""), ``measured`` (whether its latency was
+            measured or is an estimate); the chosen first.
+        """
+        spots = [] if self.facts is None else [vars(s) for s in self.facts.frontier]
+        return pd.DataFrame(spots, columns=[f.name for f in fields(Spot)])
 
     # --- predicting ----------------------------------------------------------------------
 
@@ -68,31 +129,48 @@ class Predictor:
         """The labels, in the order of the columns of `predict_proba`; empty for regression."""
         return list(self.prepared.target.classes)
 
-    def predict(self, rows: Rows) -> pd.Series:
+    @overload
+    def predict(self, rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> pd.Series: ...
+
+    @overload
+    def predict(self, rows: Mapping[str, Any]) -> Any: ...
+
+    def predict(self, rows: Rows) -> Any:
         """Predict labels or values.
 
         Parameters
         ----------
         rows
             A frame, a list of records or a mapping of lists, with the columns of the training
-            table; others are ignored.
+            table; others are ignored. One row may also be a mapping of scalars.
 
         Returns
         -------
         pandas.Series
-            (n,) labels, or values in the target's unit; indexed as the frame was.
+            (n,) labels, or values in the target's unit; indexed as the frame was. For one row
+            given as a mapping of scalars the bare label or number.
 
         Raises
         ------
         DataError
             When a needed column is missing.
         """
-        columns = self.prepared.cleaner.columns(rows)
-        values = self._decoded(self._raw(columns))
+        raw, bare = self._raw(rows)
+        values = self._decoded(raw)
+        if bare:
+            return values.tolist()[0]
         return pd.Series(values, index=_index(rows), name=self.spec.target.value)
 
-    def predict_proba(self, rows: Rows) -> pd.DataFrame:
+    @overload
+    def predict_proba(self, rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> pd.DataFrame: ...
+
+    @overload
+    def predict_proba(self, rows: Mapping[str, Any]) -> Any: ...
+
+    def predict_proba(self, rows: Rows) -> Any:
         """Predict calibrated probabilities: one column a class, named by it.
+
+        For one row given as a mapping of scalars, a dict from class to probability.
 
         Raises
         ------
@@ -104,12 +182,56 @@ class Predictor:
                 say(en="A regression has no class probabilities.", zh="回归任务没有类别概率。"),
                 hint=say(en="Use predict.", zh="请使用 predict。"),
             )
-        raw = self._raw(self.prepared.cleaner.columns(rows))
-        return pd.DataFrame(raw, columns=pd.Index(self.classes), index=_index(rows))
+        raw, bare = self._raw(rows)
+        if bare:
+            return dict(zip(self.prepared.target.classes, raw[0].tolist(), strict=True))
+        return pd.DataFrame(raw, columns=self._class_index, index=_index(rows))
 
-    def _raw(self, columns: Columns) -> NDArray[np.float64]:
+    @cached_property
+    def _class_index(self) -> Any:
+        return pd.Index(self.classes)
+
+    def _raw(self, rows: Rows) -> tuple[NDArray[np.float64], bool]:
+        """Return predictions as `_ordinary` does, and whether rows are one mapping of scalars."""
+        plan = self._plan()
+        found = None if plan is None else plan.predict(rows)
+        if found is not None:
+            return found, isinstance(rows, Mapping)
+        cleaner = self.prepared.cleaner
+        return self._ordinary(cleaner.columns(rows)), is_single(rows, cleaner.inputs)
+
+    def _ordinary(self, columns: Columns) -> NDArray[np.float64]:
         """Return probabilities (n, k), or values on the learners' scale (n,)."""
         return self.blend.predict(self.prepared.encoder.transform(columns, self.blend.views))
+
+    def _plan(self) -> CompiledBlend | None:
+        """Return the compiled form, where the receipt says that it is equal."""
+        known = self._plans.get(id(self.blend))
+        if known is None:
+            told = self.receipts.get("compiled", {})
+            plan = compile_blend(self.prepared, self.blend) if told.get("used") else None
+            if plan is None and told.get("rows"):
+                make_plain(self.blend)
+            known = self._plans[id(self.blend)] = (self.blend, plan)
+        return known[1]
+
+    def compare(self, rows: pd.DataFrame, seconds: float, n_rows: int = ROWS) -> None:
+        """Find out whether the quick ways say what the ordinary way says; write the receipt.
+
+        Parameters
+        ----------
+        rows
+            Raw rows, to make others from.
+        seconds
+            When to stop.
+        n_rows
+            How many rows are enough.
+        """
+        self._plans.pop(id(self.blend), None)
+        verdict = Comparison(self.prepared, self.blend, rows).run(seconds, n_rows)
+        told = self.receipts.get("compiled", {})
+        others = {"fast": told["fast"]} if "fast" in told else {}
+        self.receipts["compiled"] = verdict.to_receipt() | others
 
     def _decoded(self, raw: NDArray[np.float64]) -> NDArray[Any]:
         if raw.ndim == 2:
@@ -140,7 +262,7 @@ class Predictor:
             )  # fmt: skip
         values, keep = self.prepared.cleaner.target_values(rows)
         codes = self.prepared.target.encode(values[keep])
-        raw = self._raw(self.prepared.cleaner.columns(rows[keep]))
+        raw = self._ordinary(self.prepared.cleaner.columns(rows[keep]))
         return self._scores(codes, raw)
 
     def _scores(self, codes: NDArray[Any], raw: NDArray[np.float64]) -> dict[str, float]:
@@ -276,16 +398,39 @@ class Predictor:
         StorageError
             When it cannot be written; nothing is left behind then.
         """
+        if self.run_dir is not None and Path(path).absolute().parent != self.run_dir.absolute():
+            self._compare_enough()
         written = write_bundle(path, self._files(), about=self._about())
         emit("model_saved", path=str(written), size_mb=_size_mb(written))
         return written
 
+    def _compare_enough(self) -> None:
+        """Compare on more rows than there was time for at the end of the run."""
+        told = self.receipts.get("compiled")
+        assert self.run_dir is not None
+        if not told or not (self.run_dir / "prepared" / "sample.json").is_file():
+            return
+        rows, _ = sample_rows(Workspace(self.run_dir))
+        if _unfinished(told):
+            self.compare(rows, SAVE_S)
+        if _unfinished(told.get("fast", {})):
+            quick = self.variant("fast")
+            quick.compare(rows, SAVE_S)
+            self.receipts["compiled"]["fast"] = quick.receipts["compiled"]
+
+    def saved_mb(self) -> float:
+        """Return the size that the model has when it is saved as a folder, megabytes."""
+        return bundle_bytes(self._files(), about=self._about()) / 1e6
+
     def _files(self) -> dict[str, bytes]:
         files = {f"prepared/{name}": data for name, data in self.prepared.dump().items()}
         files |= {f"blend/{name}": data for name, data in self.blend.dump().items()}
+        if self.fast is not None and self.fast is not self.blend:
+            files |= {f"fast/{name}": data for name, data in self.fast.dump().items()}
         files["spec.json"] = self.spec.to_json().encode()
         files["trials.json"] = json.dumps(self.trials, ensure_ascii=False).encode()
-        files["run.json"] = json.dumps({"stopped_by": self.stopped_by}).encode()
+        run = {"stopped_by": self.stopped_by, "one_output": self.fast is self.blend}
+        files["run.json"] = json.dumps(run).encode()
         if self.facts is not None:
             files |= {f"report/{name}": data for name, data in self.facts.to_files().items()}
         return files
@@ -313,10 +458,18 @@ class Predictor:
         }
 
 
-def load(path: Path | str) -> Predictor:
+def load(path: Path | str, variant: str = "best") -> Predictor:
     """Load a saved model, or the model of a run folder.
 
     Nothing in a bundle is executed; every byte is checked against its manifest first.
+
+    Parameters
+    ----------
+    path
+        The model, or the folder of a run.
+    variant
+        Which of the two outputs: "best", or "fast" of at most three models; of the latter
+        nothing else is read.
 
     Raises
     ------
@@ -342,7 +495,7 @@ def load(path: Path | str) -> Predictor:
             hint=say(en="A newer version may be able to load it.", zh="新版本也许可以加载。"),
         )  # fmt: skip
     try:
-        return _rebuilt(bundle.files, dict(bundle.manifest.receipts), run)
+        return _rebuilt(bundle.files, dict(bundle.manifest.receipts), run, variant)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BundleError(
             say(en=f"The saved model is not what a model of this kind holds: {error!r}.",
@@ -351,18 +504,41 @@ def load(path: Path | str) -> Predictor:
         ) from error  # fmt: skip
 
 
-def _rebuilt(files: Mapping[str, bytes], receipts: dict[str, Any], run: Path | None) -> Predictor:
-    facts = _below(files, "report/")
-    return Predictor(
+def _rebuilt(
+    files: Mapping[str, bytes], receipts: dict[str, Any], run: Path | None, variant: str = "best"
+) -> Predictor:
+    facts, about = _below(files, "report/"), json.loads(files["run.json"])
+    quick = _below(files, "fast/")
+    if variant != "best" and not (variant == "fast" and (quick or about.get("one_output"))):
+        raise no_variant(variant)
+    fast = Blend.load(quick) if quick else None
+    blend = fast if fast is not None and variant == "fast" else Blend.load(_below(files, "blend/"))
+    made = Predictor(
         spec=TaskSpec.from_json(files["spec.json"]),
         prepared=Prepared.load(_below(files, "prepared/")),
-        blend=Blend.load(_below(files, "blend/")),
+        blend=blend,
         receipts=receipts,
         trials=json.loads(files["trials.json"]),
         facts=ReportFacts.from_files(facts) if facts else None,
         run_dir=run,
-        stopped_by=json.loads(files["run.json"])["stopped_by"],
+        stopped_by=about["stopped_by"],
+        fast=blend if about.get("one_output") else fast,
     )
+    return made._told_as_fast() if variant == "fast" and quick else made
+
+
+def no_variant(name: str) -> BundleError:
+    """Return the error for an output that a model does not have."""
+    return BundleError(
+        say(en=f"The model has no output {name!r}.", zh=f"该模型没有输出 {name!r}。"),
+        hint=say(en='Outputs are "best" and "fast"; models of older versions have "best" alone.',
+                 zh='输出有 "best" 与 "fast";旧版本的模型只有 "best"。'),
+    )  # fmt: skip
+
+
+def _unfinished(told: Mapping[str, Any]) -> bool:
+    """Return whether a comparison found no difference so far, on fewer rows than wanted."""
+    return bool(told.get("used")) and told["rows"] < ROWS
 
 
 def measure_latency_ms(predictor: Predictor, rows: Sequence[Mapping[str, Any]]) -> float:

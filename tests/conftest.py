@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic_ns
 
 # Before numpy is imported: more threads than cores only slow the suite down.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -41,10 +42,11 @@ def data_dir() -> Path:
 def _own_settings(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Hide settings of the machine: AUTOGLM_* variables and the user's settings file."""
+    """Hide what the machine has: AUTOGLM_* variables, the user's settings and past runs."""
     for name in [n for n in os.environ if n.startswith("AUTOGLM_") and n != "AUTOGLM_TEST_DATA"]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "no-settings"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.getbasetemp() / f"d{monotonic_ns()}"))
 
 
 @pytest.fixture(autouse=True)

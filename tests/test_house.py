@@ -209,6 +209,7 @@ def _undocumented(source: Source) -> Iterator[str]:
                     if not isinstance(method, FUNCTION) or not _public(method.name):
                         continue
                     known = bool(node.bases) and method.name in _interface()
+                    known |= "overload" in map(ast.unparse, method.decorator_list)
                     if not ast.get_docstring(method) and not known:
                         yield f"{source.name}:{method.lineno} {node.name}.{method.name}"
 

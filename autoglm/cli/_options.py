@@ -50,6 +50,15 @@ Query = Annotated[
 Sheet = Annotated[
     str | None, typer.Option(help=say(en="Sheet of an Excel file.", zh="Excel 的工作表。"))
 ]
+Engine = Annotated[
+    str | None,
+    typer.Option(
+        help=say(
+            en="Where fits run: local, ray, or a cluster's address like ray://host:10001.",
+            zh="训练的执行位置:local、ray,或集群地址,如 ray://host:10001。",
+        )
+    ),
+]
 SaveTo = Annotated[
     Path | None,
     typer.Option(

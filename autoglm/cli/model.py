@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -20,10 +20,18 @@ _MODEL = say(en="Saved model (folder or .aglm), or a run's folder.",
              zh="保存的模型(文件夹或 .aglm)或运行的文件夹。")  # fmt: skip
 
 
+_Variant = Annotated[
+    Literal["best", "fast"],
+    typer.Option(help=say(en="Which of the two outputs of a run: best or fast.",
+                          zh="使用运行的哪个输出:best 或 fast。")),
+]  # fmt: skip
+
+
 @dataclass(frozen=True, kw_only=True)
 class _ModelAndFile(Common):
     model: Annotated[Path, typer.Argument(help=_MODEL)]
     file: TableFile
+    variant: _Variant = "best"
     query: Query = None
     sheet: Sheet = None
 
@@ -81,7 +89,7 @@ def predict(options: PredictOptions) -> Answer:
 
     from autoglm.predictor import load
 
-    predictor = load(options.model)
+    predictor = load(options.model, variant=options.variant)
     frame = _read(options)
     made = predictor.predict(frame).to_frame("prediction")
     if options.proba:
@@ -106,7 +114,7 @@ def evaluate(options: EvaluateOptions) -> Answer:
     from autoglm.cli._console import table
     from autoglm.predictor import load
 
-    predictor = load(options.model)
+    predictor = load(options.model, variant=options.variant)
     scores = predictor.evaluate(_read(options))
     heads = (say(en="metric", zh="指标"), say(en="score", zh="得分"))
     return Answer({"metric": predictor.spec.metric.value, "scores": scores},

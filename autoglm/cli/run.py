@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from autoglm.cli._options import Answer, Common, Query, SaveTo, Sheet
+from autoglm.cli._options import Answer, Common, Engine, Query, SaveTo, Sheet
 from autoglm.core.text import has_chinese, say, set_language
 
 if TYPE_CHECKING:
@@ -89,7 +89,9 @@ class RunOptions(Common):
     ] = None
     latency: Annotated[
         str | None,
-        typer.Option(help=say(en="Time to predict one row: 5ms.", zh="单行预测耗时上限:5ms。")),
+        typer.Option(
+            help=say(en="Time to predict one row: 5ms, 300us.", zh="单行预测耗时上限:5ms、300us。")
+        ),
     ] = None
     size: Annotated[
         str | None,
@@ -98,6 +100,15 @@ class RunOptions(Common):
     memory: Annotated[
         str | None,
         typer.Option(help=say(en="Memory for everything: 4GB.", zh="内存上限:4GB。")),
+    ] = None
+    prefer: Annotated[
+        str | None,
+        typer.Option(
+            help=say(
+                en="What to give up for what: balanced, latency=0.6,accuracy=0.8, or 1% for 3x.",
+                zh="取舍:balanced、latency=0.6,accuracy=0.8,或 1%换3倍。",
+            )
+        ),
     ] = None
     trials: Annotated[
         int | None,
@@ -110,6 +121,12 @@ class RunOptions(Common):
         int | None,
         typer.Option(min=1, help=say(en="Worker processes.", zh="工作进程数。")),
     ] = None
+    engine: Engine = None
+    open_trials: Annotated[
+        int | None,
+        typer.Option(min=1, help=say(en="Trials open at a time under --trials.",
+                                     zh="使用 --trials 时同时进行的尝试数。")),
+    ] = None  # fmt: skip
     query: Query = None
     sheet: Sheet = None
     run_dir: Annotated[
@@ -133,6 +150,7 @@ class ResumeOptions(Common):
         str | None,
         typer.Option(help=say(en="More time for it: 5m.", zh="追加的时间:5m。")),
     ] = None
+    engine: Engine = None
     out: SaveTo = None
 
 
@@ -165,7 +183,11 @@ def run(options: RunOptions) -> Answer:
     note(options, "\n".join([task.spec.card(), *(f"! {w}" for w in (*task.table.notes, *warned))]))
     with progress(_progress_mode(options)) as facts:
         predictor = task.launch(
-            run_dir=options.run_dir, max_trials=options.trials, workers=options.workers
+            run_dir=options.run_dir,
+            max_trials=options.trials,
+            workers=options.workers,
+            engine=options.engine,
+            open_trials=options.open_trials,
         )
     found = {"findings": task.findings, "notes": task.table.notes}
     answer = _result(predictor, facts, options.out)
@@ -183,7 +205,7 @@ def resume(options: ResumeOptions) -> Answer:
 
     more = None if options.add_time is None else parse_duration(options.add_time)
     with progress(_progress_mode(options)) as facts:
-        predictor = go_on(options.run, add_time_s=more)
+        predictor = go_on(options.run, add_time_s=more, engine=options.engine)
     return _result(predictor, facts, options.out)
 
 
@@ -205,20 +227,14 @@ def _sentence_and_file(options: RunOptions) -> tuple[str, str]:
 def _task_options(options: RunOptions) -> TaskOptions:
     """Return the limits and choices that were given; what was not given stays open."""
     from autoglm.automl import TaskOptions
-    from autoglm.core.budget import parse_duration, parse_size_mb
+    from autoglm.core.contracts import read_contracts
 
-    def read(parse: Callable[[str], float], text: str | None) -> float | None:
-        return None if text is None else parse(text)
-
-    latency = options.latency
-    if latency is not None and latency.strip().replace(".", "", 1).isdigit():
-        latency += "ms"
-    seconds = read(parse_duration, latency)
     given: dict[str, Any] = {
-        "time_limit_s": read(parse_duration, options.time),
-        "latency_ms": None if seconds is None else seconds * 1000,
-        "size_mb": read(parse_size_mb, options.size),
-        "memory_mb": read(parse_size_mb, options.memory),
+        "time_limit": options.time,
+        "latency": options.latency,
+        "size": options.size,
+        "memory": options.memory,
+        "prefer": options.prefer,
         "drop_columns": tuple(options.drop or ()) or None,
         "group_column": options.group,
         "time_column": options.time_column,
@@ -230,7 +246,8 @@ def _task_options(options: RunOptions) -> TaskOptions:
         "query": options.query,
         "sheet": options.sheet,
     }
-    return TaskOptions(**{name: value for name, value in given.items() if value is not None})
+    known = {name: value for name, value in given.items() if value is not None}
+    return TaskOptions(**read_contracts(known))
 
 
 def _asker(options: RunOptions) -> Callable[[Any], str] | None:

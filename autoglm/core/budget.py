@@ -13,11 +13,13 @@ from autoglm.core.text import say
 
 _UNIT_SECONDS = {
     "": 1.0, "ms": 1e-3, "毫秒": 1e-3,
+    "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "微秒": 1e-6,
     "s": 1.0, "sec": 1.0, "secs": 1.0, "second": 1.0, "seconds": 1.0, "秒": 1.0, "秒钟": 1.0,
     "m": 60.0, "min": 60.0, "mins": 60.0, "minute": 60.0, "minutes": 60.0, "分": 60.0, "分钟": 60.0,
     "h": 3600.0, "hr": 3600.0, "hour": 3600.0, "hours": 3600.0, "小时": 3600.0, "个小时": 3600.0,
     "d": 86400.0, "day": 86400.0, "days": 86400.0, "天": 86400.0,
 }  # fmt: skip
+_UNIT_MS = {unit: 1e3 * seconds for unit, seconds in _UNIT_SECONDS.items()} | {"": 1.0}
 _UNIT_MB = {"": 1.0, "b": 1e-6, "k": 1e-3, "kb": 1e-3, "m": 1.0, "mb": 1.0, "g": 1e3, "gb": 1e3}
 
 
@@ -37,6 +39,19 @@ def parse_duration(text: str | float) -> float:
     return _parse_quantity(text, _UNIT_SECONDS, "60s, 5m, 1h30m")
 
 
+def parse_latency_ms(text: str | float) -> float:
+    """Return the time for one row in milliseconds; a bare number is milliseconds.
+
+    Examples
+    --------
+    >>> parse_latency_ms("1ms"), parse_latency_ms("300us"), parse_latency_ms("0.5 s")
+    (1.0, 0.3, 500.0)
+    >>> parse_latency_ms(2)
+    2.0
+    """
+    return round(_parse_quantity(text, _UNIT_MS, "1ms, 300us, 0.5s"), 9)
+
+
 def parse_size_mb(text: str | float) -> float:
     """Return a size in megabytes; a bare number is megabytes.
 
@@ -52,6 +67,8 @@ def _parse_quantity(text: str | float, units: dict[str, float], examples: str) -
     raw = str(text).strip().lower()
     parts = re.findall(r"(\d+(?:\.\d+)?)\s*([^\d\s.]*)\s*", raw)
     whole = "".join(number + unit for number, unit in parts) == re.sub(r"\s+", "", raw)
+    if isinstance(text, (int, float)):
+        parts, whole = [(str(text), "")], True
     if not parts or not whole or any(unit not in units for _, unit in parts):
         raise ConfigError(
             say(en=f"{text!r} is not a quantity I know.", zh=f"看不懂这个数量:{text!r}。"),

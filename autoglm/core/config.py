@@ -9,6 +9,7 @@ stand in the user's configuration folder and fills what the first leaves open.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,9 +18,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from autoglm.core.budget import cpu_count, parse_duration, parse_size_mb
+from autoglm.core.budget import cpu_count, parse_duration, parse_latency_ms, parse_size_mb
+from autoglm.core.contracts import CONTRACTS, Preference, parse_preference
 from autoglm.core.errors import ConfigError
 from autoglm.core.spec import Decision, TaskSpec
 from autoglm.core.text import say
@@ -35,6 +37,13 @@ def _language(value: Any) -> Any:
     return value.lower()[:2] if isinstance(value, str) and value != "auto" else value
 
 
+def _engine(value: str) -> str:
+    """Refuse what is neither an engine nor an address."""
+    if not re.fullmatch(r"local|ray|auto|ray://\S+|[^\s/]+:\d{1,5}", value):
+        raise ValueError('write "local", "ray", "auto", "host:6379" or "ray://host:10001"')
+    return value
+
+
 class Settings(BaseModel):
     """Everything that can be set once for many runs. Unknown names are refused.
 
@@ -44,13 +53,30 @@ class Settings(BaseModel):
         Folder in which each run gets a folder of its own.
     workers
         Worker processes that fit models at the same time; as many as cores by default.
+    engine
+        Where fits run: "local" (worker processes), "ray" (a Ray cluster, found or started), or
+        the address of one: "auto", "host:6379", "ray://host:10001".
+    open_trials
+        Trials that may be open at a time in a run that is bounded by a number of trials. More
+        keep a larger cluster busy, and each choice knows less of those before it.
     time_limit
         Wall-clock limit of a run in seconds; text like "5m" is understood.
     memory
         Limit on memory in megabytes; text like "4GB" is understood. By default 80 % of what
         is free when a run starts.
+    latency
+        Time that a model may take for one row, milliseconds; text like "300us" is understood.
+    size
+        Limit on the size of a saved model in megabytes; text like "500kb" is understood.
+    prefer
+        What may be given up for what: "balanced", weights, or a trade like "1% for 3x".
     seed
         Seed of every random choice.
+    portfolio
+        What is tried first: "learned" (the portfolio of the package), "fixed" (an order by
+        hand), or a portfolio file.
+    meta_store
+        Where what runs have taught is kept: "on" (a file of the user), "off", or a file.
     lang
         Language of messages where no sentence tells it: "en", "zh", or "auto" for English.
     color
@@ -64,9 +90,16 @@ class Settings(BaseModel):
 
     run_dir: Path = Path("autoglm_runs")
     workers: int = Field(default_factory=cpu_count, ge=1, le=1024)
+    engine: Annotated[str, AfterValidator(_engine)] = "local"
+    open_trials: int = Field(default=2, ge=1, le=1024)
     time_limit: Annotated[float, BeforeValidator(parse_duration)] = 60.0
     memory: Annotated[float, BeforeValidator(parse_size_mb)] | None = None
+    latency: Annotated[float, BeforeValidator(parse_latency_ms)] | None = None
+    size: Annotated[float, BeforeValidator(parse_size_mb)] | None = None
+    prefer: Annotated[Preference, BeforeValidator(parse_preference)] | None = None
     seed: int = Field(default=0, ge=0, lt=2**31)
+    portfolio: str = Field(default="learned", min_length=1)
+    meta_store: str = Field(default="on", min_length=1)
     lang: Annotated[Literal["auto", "en", "zh"], BeforeValidator(_language)] = "auto"
     color: Literal["auto", "always", "never"] = "auto"
     progress: Literal["auto", "bar", "lines", "none"] = "auto"
@@ -169,7 +202,7 @@ def resolve(
 
 
 #: Fields of a task that a setting can fill where neither user nor sentence did.
-_SPEC_FIELDS = {"time_limit": "time_limit_s", "memory": "memory_mb", "seed": "seed"}
+_SPEC_FIELDS = {name: field for name, (field, _) in CONTRACTS.items()} | {"seed": "seed"}
 
 
 def apply_to_spec(spec: TaskSpec, resolved: Resolved) -> TaskSpec:

@@ -18,8 +18,10 @@ from typing import Any
 EVENTS: dict[str, str] = {
     "run_started": "run, time_limit_s, workers",
     "data_ready": "rows, columns, features, seconds",
+    "order_chosen": "first, past_runs, reasons",
     "trial_started": "trial, learner, params",
     "fold_finished": "trial, learner, fold, score, seconds",
+    "fold_lost": "key, fold, times, reason",
     "trial_finished": "trial, learner, score, folds, best_score, elapsed_s, remaining_s",
     "trial_pruned": "trial, learner, score, reason",
     "trial_failed": "trial, learner, error",

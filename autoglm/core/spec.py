@@ -6,6 +6,7 @@ from typing import Any, Final, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from autoglm.core.contracts import Preference, read_contracts
 from autoglm.core.errors import SpecError
 from autoglm.core.text import Language, say, use_language
 
@@ -106,6 +107,7 @@ class TaskSpec(BaseModel):
     latency_ms: Decision[float | None] = _default(None)
     size_mb: Decision[float | None] = _default(None)
     memory_mb: Decision[float | None] = _default(None)
+    prefer: Decision[Preference | None] = _default(None)
     interpretable: Decision[bool] = _default(False)
     seed: Decision[int] = _default(0)
     cleaning: tuple[CleanAction, ...] = ()
@@ -113,13 +115,18 @@ class TaskSpec(BaseModel):
     def changed(self, **values: Any) -> TaskSpec:
         """Return a copy with fields set by the user; plain values become decisions.
 
+        Contracts may be written as text, under short names too: ``latency="300us"``,
+        ``size="5MB"``, ``memory="2GB"``, ``time_limit="2m"``, ``prefer="balanced"``.
+
         Raises
         ------
         SpecError
             When a field is unknown or a value not allowed.
+        ConfigError
+            When a contract cannot be read.
         """
         data = self.model_dump()
-        for name, value in values.items():
+        for name, value in read_contracts(values).items():
             if name not in _LABELS or isinstance(value, Decision):
                 data[name] = value.model_dump() if isinstance(value, Decision) else value
             else:
@@ -191,6 +198,7 @@ _LABELS: dict[str, tuple[str, str]] = {
     "latency_ms": ("latency, ms", "延迟(毫秒)"),
     "size_mb": ("size, MB", "大小(MB)"),
     "memory_mb": ("memory, MB", "内存(MB)"),
+    "prefer": ("prefer", "偏好"),
     "interpretable": ("interpretable", "可解释"),
     "seed": ("seed", "随机种子"),
 }

@@ -76,6 +76,23 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
     return [round(i * step, 12) for i in range(first, last + 1)]
 
 
+def log_ticks(low: float, high: float) -> list[float]:
+    """Return round numbers within [low, high] for an axis of powers of ten.
+
+    Examples
+    --------
+    >>> log_ticks(0.04, 3.0), log_ticks(2.0, 7.0)
+    ([0.1, 1.0], [2.0, 3.0, 5.0])
+    """
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    for steps in ((1.0,), (1.0, 3.0), (1.0, 2.0, 3.0, 5.0)):
+        found = [s * 10.0**power for power in range(first, last + 1) for s in steps]
+        inside = [round(v, 12) for v in found if low <= v <= high]
+        if len(inside) >= (2 if len(steps) == 1 else 3):
+            break
+    return inside
+
+
 def span(*arrays: Array, pad: float = 0.04) -> tuple[float, float]:
     """Return the range of the finite values with a margin; never empty."""
     known = np.concatenate([np.asarray(a, dtype=np.float64).ravel() for a in arrays])
@@ -101,6 +118,8 @@ class Plot:
         What they are.
     x_percent, y_percent
         Whether the ticks of an axis are per cent.
+    x_log
+        Whether equal steps across are equal ratios; `x_range` is then above 0.
     """
 
     title: str
@@ -110,11 +129,14 @@ class Plot:
     y_title: str = ""
     x_percent: bool = False
     y_percent: bool = False
+    x_log: bool = False
     _marks: list[str] = field(default_factory=list)
 
     def x(self, value: float) -> float:
         """Return the place of a value across."""
         low, high = self.x_range
+        if self.x_log:
+            low, high, value = math.log10(low), math.log10(high), math.log10(value)
         return round(_LEFT + (value - low) / (high - low) * (WIDTH - _LEFT - _RIGHT), 1)
 
     def y(self, value: float) -> float:
@@ -186,7 +208,7 @@ class Plot:
                 f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{at}" y2="{at}"/>'
             )
             out.append(words_at(_LEFT - 6, at + 4, words, "tick", "end"))
-        for value in ticks(*self.x_range):
+        for value in log_ticks(*self.x_range) if self.x_log else ticks(*self.x_range):
             at, words = self.x(value), percent(value, 0) if self.x_percent else compact(value)
             out.append(f'<line class="axis" x1="{at}" x2="{at}" y1="{bottom}" y2="{bottom + 4}"/>')
             out.append(words_at(at, bottom + 16, words, "tick", "middle"))

@@ -13,7 +13,7 @@ from autoglm.core.text import say
 from autoglm.dataflow.profile import ColumnProfile, TableProfile
 from autoglm.evaluate._svg import number, percent, shorten
 from autoglm.evaluate.advice import group_title, stress_title
-from autoglm.evaluate.facts import Candidate, Receipt, ReportFacts
+from autoglm.evaluate.facts import Candidate, Receipt, ReportFacts, Spot
 from autoglm.evaluate.metrics import Metric
 from autoglm.evaluate.strips import bar_strip, quantile_strip, share_strip
 
@@ -21,6 +21,7 @@ MAX_COLUMNS = 60
 MAX_CANDIDATES = 25
 MAX_IMPORTANCE = 20
 MAX_GROUPS = 12
+MAX_SPOTS = 15
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ _FIELDS: dict[str, tuple[str, str]] = {
     "latency_ms": ("Latency, ms", "延迟（毫秒）"),
     "size_mb": ("Size, MB", "大小（MB）"),
     "memory_mb": ("Memory, MB", "内存（MB）"),
+    "prefer": ("Prefer", "偏好"),
     "interpretable": ("Interpretable", "可解释"),
     "seed": ("Seed", "随机种子"),
 }
@@ -215,6 +217,19 @@ def _params(candidate: Candidate) -> str:
     return ", ".join(f"{name} {shown(value)}" for name, value in candidate.params.items())
 
 
+def frontier_rows(spots: Sequence[Spot]) -> list[Row]:
+    """Return model, score, loss, latency, size, cost and role of what is worth choosing."""
+    kept = [s for s in spots if s.frontier or s.chosen]
+    rows = []
+    for spot in sorted(kept, key=lambda s: s.latency_ms)[:MAX_SPOTS]:
+        about = "" if spot.measured else "≈ "
+        cells = (spot.model, number(spot.score), percent(max(spot.loss, 0.0)),
+                 about + number(spot.latency_ms, 2), number(spot.size_mb, 2),
+                 number(spot.cost_s, 2), spot.chosen)  # fmt: skip
+        rows.append(Row(cells, mark="good" if spot.chosen else ""))
+    return rows
+
+
 # --- behaviour --------------------------------------------------------------------------
 
 
@@ -270,15 +285,29 @@ def _signed(value: float, digits: int = 3) -> str:
 
 
 def receipt_rows(receipts: Sequence[Receipt]) -> list[Row]:
-    """Return limit, planned, measured and verdict."""
+    """Return limit, planned, measured, the same of the fast output, and verdict."""
     rows = []
     for r in receipts:
-        kept = None if r.planned is None or r.actual is None else r.actual <= 1.05 * r.planned
-        verdict = {None: "", True: say(en="kept", zh="达标"), False: say(en="missed", zh="超出")}
         planned = say(en="no limit", zh="不限") if r.planned is None else number(r.planned, 3)
-        name, mark = receipt_title(r.name), {None: "muted", True: "good", False: "bad"}[kept]
-        rows.append(Row((name, planned, number(r.actual, 3), verdict[kept]), mark=mark))
+        if r.name == "score":
+            planned = ""
+        mark = {None: "muted", True: "good", False: "bad"}[r.kept]
+        fast = "" if r.fast is None else number(r.fast, 4 if r.name == "score" else 3)
+        actual = number(r.actual, 4 if r.name == "score" else 3)
+        rows.append(Row((receipt_title(r.name), planned, actual, fast, _verdict(r)), mark=mark))
     return rows
+
+
+def _verdict(receipt: Receipt) -> str:
+    """Return whether a limit was kept, and if not by how much it was missed and what keeps it."""
+    if receipt.over is None or receipt.planned is None:
+        return say(en="kept", zh="达标") if receipt.kept else ""
+    over, share = number(receipt.over, 2), percent(receipt.over / receipt.planned, 0)
+    words = say(en=f"missed by {over} ({share}); this is the nearest that was reached",
+                zh=f"超出 {over}（{share}）；这是能达到的最接近值")  # fmt: skip
+    if receipt.fast is not None and receipt.fast <= receipt.planned:
+        words += say(en="; the fast output keeps it", zh="；fast 输出达标")
+    return words
 
 
 def receipt_title(name: str) -> str:
@@ -288,6 +317,7 @@ def receipt_title(name: str) -> str:
         "latency_ms": say(en="One row, ms", zh="单行预测（毫秒）"),
         "size_mb": say(en="Model, MB", zh="模型大小（MB）"),
         "memory_mb": say(en="Memory, MB", zh="内存（MB）"),
+        "score": say(en="Expected score", zh="预期得分"),
     }
     return words.get(name, name)
 

@@ -21,6 +21,7 @@ from autoglm.evaluate._svg import (
     span,
     words_at,
 )
+from autoglm.evaluate.facts import Spot
 
 Array = NDArray[Any]
 
@@ -372,3 +373,54 @@ def _near_best(scores: Array, greater_is_better: bool) -> Array:
     """Return the better three quarters: one poor trial would flatten the curve."""
     order = np.sort(scores)[::-1] if greater_is_better else np.sort(scores)
     return np.asarray(order[: max(2, int(np.ceil(len(order) * 0.75)))])
+
+
+def frontier_chart(spots: Sequence[Spot], title: str, greater_is_better: bool) -> str:
+    """Draw score against latency of what the run could give, with the frontier as a line.
+
+    Parameters
+    ----------
+    spots
+        At least one.
+    title
+        The metric.
+    greater_is_better
+        Whether the best score is the highest.
+    """
+    scores = np.array([s.score for s in spots])
+    low, high = span(_near_best(scores, greater_is_better), pad=0.08)
+    times = [s.latency_ms for s in spots]
+    plot = Plot(
+        say(en="score against latency", zh="得分与延迟"),
+        x_range=(min(times) / 1.3, max(times) * 1.3),
+        y_range=(low, high),
+        x_title=say(en="one row, ms", zh="单行预测（毫秒）"),
+        y_title=title,
+        x_log=True,
+    )
+    shown = [s for s in spots if low <= s.score <= high]
+    edge = _staircase([s for s in shown if s.frontier], greater_is_better)
+    if len(edge) > 1:
+        xs, ys = np.array([s.latency_ms for s in edge]), np.array([s.score for s in edge])
+        plot.line(np.repeat(xs, 2)[1:], np.repeat(ys, 2)[:-1])
+    for spot in sorted(shown, key=lambda s: bool(s.chosen)):
+        kind = "spot" if spot.chosen else "dot" if spot.frontier else "dot muted"
+        plot.dot(spot.latency_ms, spot.score, kind, _spot_tip(spot), 5 if spot.chosen else 3)
+        if spot.chosen:
+            plot.text(spot.latency_ms, spot.score, " " + spot.chosen, "tick")
+    return plot.svg()
+
+
+def _staircase(spots: Sequence[Spot], greater_is_better: bool) -> list[Spot]:
+    """Return the spots that no quicker one reaches, the quickest first."""
+    sign = 1.0 if greater_is_better else -1.0
+    edge: list[Spot] = []
+    for spot in sorted(spots, key=lambda s: (s.latency_ms, -sign * s.score)):
+        if not edge or sign * spot.score > sign * edge[-1].score:
+            edge.append(spot)
+    return edge
+
+
+def _spot_tip(spot: Spot) -> str:
+    took = f"{number(spot.latency_ms, 3)} ms, {number(spot.size_mb, 3)} MB"
+    return f"{spot.model}: {number(spot.score)}, {took}"

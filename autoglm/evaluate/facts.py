@@ -82,16 +82,78 @@ class Receipt:
     Attributes
     ----------
     name
-        "time_s", "latency_ms", "size_mb" or "memory_mb"; other names are shown as they are.
+        "time_s", "latency_ms", "size_mb", "memory_mb" or "score"; other names are shown as they
+        are.
     planned
         The limit; None where there was none.
     actual
         What was measured; None where it was not.
+    fast
+        The same of the "fast" output, where it has a value of its own.
     """
 
     name: str
     planned: float | None = None
     actual: float | None = None
+    fast: float | None = None
+
+    @property
+    def kept(self) -> bool | None:
+        """Whether the limit was kept; None where there was none or nothing was measured."""
+        if self.planned is None or self.actual is None:
+            return None
+        return self.actual <= TOLERANCE * self.planned
+
+    @property
+    def over(self) -> float | None:
+        """By how much a limit was missed, in its own unit; None when it was not."""
+        if self.planned is None or self.actual is None or self.kept:
+            return None
+        return self.actual - self.planned
+
+
+#: Measuring is not exact: a limit counts as kept up to this multiple.
+TOLERANCE = 1.02
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A model that the run could give: how good it is, and what it takes.
+
+    Attributes
+    ----------
+    model
+        The learners in it, the heaviest first.
+    score
+        Out of fold, in the metric's own unit.
+    loss
+        Share of accuracy that it lacks beside the most accurate one: 1 is a constant guess.
+    latency_ms
+        Time for one row through the public door.
+    size_mb
+        Its models.
+    cost_s
+        Seconds to fit it and to predict as many rows as it learned from.
+    models
+        Fitted models in it.
+    frontier
+        Whether none is at least as good in score, latency and size and better in one.
+    chosen
+        "best" or "fast" for the outputs of the run, "" for others.
+    measured
+        Whether the latency was measured; it is estimated otherwise.
+    """
+
+    model: str
+    score: float
+    loss: float
+    latency_ms: float
+    size_mb: float
+    cost_s: float
+    models: int
+    frontier: bool = False
+    chosen: str = ""
+    measured: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,6 +188,8 @@ class ReportFacts:
         The finished trials, in order of time.
     receipts
         Limits planned and measured.
+    frontier
+        Models that the run could give, accuracy against latency and size.
     n_folds
         Folds of the cross-validation; None when it is not known.
     stopped_by
@@ -151,6 +215,7 @@ class ReportFacts:
     subgroups: Sequence[Subgroup] = ()
     history: Sequence[Step] = ()
     receipts: Sequence[Receipt] = ()
+    frontier: Sequence[Spot] = ()
     n_folds: int | None = None
     stopped_by: str = ""
     model: Mapping[str, str | int | float] = field(default_factory=dict)
@@ -209,6 +274,7 @@ _LISTS: dict[str, type[Any]] = {
     "subgroups": Subgroup,
     "history": Step,
     "receipts": Receipt,
+    "frontier": Spot,
 }
 _PLAIN = ("classes", "score", "n_folds", "stopped_by", "model", "created")
 
@@ -217,7 +283,8 @@ def _unpack(data: Mapping[str, Any]) -> ReportFacts:
     values: dict[str, Any] = {name: data[name] for name in _PLAIN}
     values["classes"] = tuple(values["classes"])
     for name, kind in _LISTS.items():
-        values[name] = tuple(kind(**item) for item in data[name])
+        # An older version wrote fewer lists.
+        values[name] = tuple(kind(**item) for item in data.get(name, ()))
     rule, profile = data["rule"], data["profile"]
     if rule is not None:
         weights = rule["weights"]

@@ -138,6 +138,8 @@ def _context(facts: ReportFacts) -> dict[str, Any]:
         "stresses": views.stress_rows(facts),
         "groups": views.group_rows(facts),
         "receipts": views.receipt_rows(facts.receipts),
+        "frontier": views.frontier_rows(facts.frontier),
+        "frontier_chart": _frontier(facts, wanted),
         "stopped": views.stop_word(facts.stopped_by),
         "card": _card(facts),
         "advice": advise(facts),
@@ -201,7 +203,7 @@ def _tiles(facts: ReportFacts, wanted: Metric, evidence: _Evidence | None) -> li
         rows = f"{facts.profile.n_rows:,} × {facts.profile.n_columns:,}"
         tiles.append(Tile(say(en="Rows × columns", zh="行 × 列"), rows))
     for receipt in facts.receipts:
-        if receipt.actual is not None and len(tiles) < 6:
+        if receipt.actual is not None and receipt.name != "score" and len(tiles) < 6:
             limit = number(receipt.planned, 3)
             note = "" if receipt.planned is None else say(en=f"of {limit}", zh=f"上限 {limit}")
             tiles.append(Tile(views.receipt_title(receipt.name), number(receipt.actual, 3), note))
@@ -298,6 +300,13 @@ def _history(facts: ReportFacts, wanted: Metric) -> str:
     if len(steps) < 2:
         return ""
     return charts.history_chart(steps, wanted.title, wanted.greater_is_better)
+
+
+def _frontier(facts: ReportFacts, wanted: Metric) -> str:
+    spots = [s for s in facts.frontier if np.isfinite(s.score)]
+    if len(spots) < 2:
+        return ""
+    return charts.frontier_chart(spots, wanted.title, wanted.greater_is_better)
 
 
 def _card(facts: ReportFacts) -> list[tuple[str, str]]:

@@ -14,9 +14,10 @@ from autoglm.core.errors import BundleError
 from autoglm.core.text import say
 from autoglm.evaluate.calibrate import Calibrator, fit_calibrator
 from autoglm.evaluate.threshold import LabelRule, choose_rule
-from autoglm.tuner.ensemble import Weights, select
+from autoglm.tuner.board import available_learners
+from autoglm.tuner.ensemble import LINEAR, Pool
+from autoglm.tuner.library import Mix, choose_best, folds_kept
 from autoglm.tuner.scoring import MetricChoice, Scorer
-from autoglm.tuner.search import available_learners, common_rows
 from autoglm.tuner.trials import Trial
 from autoglm.tuner.workspace import Workspace, facts_from
 from autoglm.zoo.contract import Facts, Model, View
@@ -27,10 +28,8 @@ Array = NDArray[np.float64]
 #: when the task sets no limit; so much again for every three classes, which have trees of
 #: their own.
 DEFAULT_PREDICT_US = 300.0
-#: Size of the models, megabytes, when the task sets no limit.
-DEFAULT_SIZE_MB = 18.0
-#: Models of a bag that are worth having; repeats of the cross-validation bring more.
-BAG_FOLDS = 5
+#: Size of a saved model, both outputs together, megabytes, when the task sets no limit.
+DEFAULT_SIZE_MB = 10.0
 
 
 @dataclass
@@ -75,6 +74,8 @@ class Blend:
         The task as learners and scorers see it.
     calibrator, rule
         What is done to probabilities, and how labels follow.
+    pool
+        How the predictions of members become one.
     """
 
     members: list[Member]
@@ -82,6 +83,7 @@ class Blend:
     metric: MetricChoice
     calibrator: Calibrator
     rule: LabelRule
+    pool: Pool = LINEAR
 
     @property
     def views(self) -> set[View]:
@@ -91,8 +93,8 @@ class Blend:
     def predict(self, views: Mapping[str, Any]) -> Array:
         """Return calibrated probabilities (n, k), or values (n,) on the learners' scale."""
         scorer = Scorer(self.metric)
-        parts = [m.weight * scorer.bounded(m.predict(views[m.view])) for m in self.members]
-        return self.calibrated(np.sum(parts, axis=0))
+        parts = [scorer.bounded(m.predict(views[m.view])) for m in self.members]
+        return self.calibrated(self.pool(parts, [m.weight for m in self.members]))
 
     def calibrated(self, raw: Array) -> Array:
         """Return blended predictions after calibration."""
@@ -103,6 +105,7 @@ class Blend:
         plan = {
             "facts": asdict(self.facts),
             "metric": asdict(self.metric),
+            "pool": asdict(self.pool),
             "members": [
                 {"learner": m.learner, "key": m.key, "view": m.view, "weight": m.weight,
                  "models": len(m.models)}
@@ -139,6 +142,7 @@ class Blend:
                 MetricChoice(**plan["metric"]),
                 Calibrator.from_json(files["calibrator.json"]),
                 LabelRule.from_json(files["rule.json"]),
+                Pool(**plan.get("pool", {})),  # older blends average predictions
             )
         except (KeyError, TypeError, ValueError) as error:
             raise BundleError(
@@ -178,7 +182,7 @@ def build_blend(
     max_size_mb: float = float("inf"),
     seed: int = 0,
 ) -> Outcome:
-    """Choose, calibrate and load the final model from finished trials.
+    """Choose, calibrate and load the full ensemble from finished trials.
 
     Parameters
     ----------
@@ -193,100 +197,58 @@ def build_blend(
     seed
         Seed of the calibration and the threshold.
     """
+    mix, _ = choose_best(trials, work, max_predict_us, max_size_mb)
+    folds = folds_kept(mix.trials, mix.weights, max_predict_us, max_size_mb)
+    return assemble(mix, folds, work, seed=seed)
+
+
+def assemble(
+    mix: Mix,
+    folds: Sequence[int],
+    work: Workspace,
+    *,
+    seed: int = 0,
+    refitted: Mapping[str, Model] | None = None,
+) -> Outcome:
+    """Calibrate a choice of trials and load its models.
+
+    Parameters
+    ----------
+    mix
+        The trials, their weights and blended out-of-fold predictions.
+    folds
+        How many models of each bag are loaded; of one alone the best of its bag.
+    work
+        The workspace.
+    seed
+        Seed of the calibration and the threshold.
+    refitted
+        Models fitted on all rows, by the key of their trial; each stands for its bag.
+    """
     scorer = Scorer(work.metric)
-    chosen, weights, rows, raw = _choose(trials, work, scorer, max_predict_us, max_size_mb)
-    y = work.y[rows]
+    y = work.y[mix.rows]
     calibrator, rule = Calibrator(), LabelRule()
     if not work.facts.regression:
-        calibrator = fit_calibrator(y, raw, seed=seed)
-        rule = choose_rule(scorer.metric, y, calibrator.apply(raw), seed=seed)
-    folds = _folds_kept(chosen, weights.weights, max_predict_us, max_size_mb)
+        calibrator = fit_calibrator(y, mix.raw, seed=seed)
+        rule = choose_rule(scorer.metric, y, calibrator.apply(mix.raw), seed=seed)
+    known = refitted or {}
     members = [
-        _member(t, w, work, kept) for t, w, kept in zip(chosen, weights.weights, folds, strict=True)
+        _member(t, w, work, known.get(t.key, n))
+        for t, w, n in zip(mix.trials, mix.weights, folds, strict=True)
     ]
-    blend = Blend(members, work.facts, work.metric, calibrator, rule)
-    return Outcome(blend, weights.score, rows, blend.calibrated(raw))
+    blend = Blend(members, work.facts, work.metric, calibrator, rule, mix.pool)
+    return Outcome(blend, mix.score, mix.rows, blend.calibrated(mix.raw))
 
 
-_Choice = tuple[list[Trial], Weights, NDArray[np.int64], Array]
-
-
-def _choose(
-    trials: Sequence[Trial], work: Workspace, scorer: Scorer, max_us: float, max_mb: float
-) -> _Choice:
-    """Choose among the trials with all folds, unless one with fewer is clearly better.
-
-    Where time was short only some trials have all folds. Rows of the first fold are common
-    to all; a blend of whole bags that is no worse there than any single trial is kept, as a
-    bag of all folds predicts better than its first model, which is what is compared.
-    """
-    covered_by = [len(_covered(t, work)) for t in trials]
-    whole = [t for t, n in zip(trials, covered_by, strict=True) if n == max(covered_by)]
-    found = _select(whole, work, scorer, max_us, max_mb)
-    if len(whole) == len(trials):
-        return found
-    first = work.folds[0][1]
-    covered = np.isin(found[2], first)
-    score = scorer.utility(work.y[found[2][covered]], found[3][covered])
-    if score >= max(t.score(range(1)) for t in trials):
-        return found
-    return _select(list(trials), work, scorer, max_us, max_mb)
-
-
-def _covered(trial: Trial, work: Workspace) -> NDArray[np.int64]:
-    """Return the rows that have an out-of-fold prediction."""
-    return np.unique(np.concatenate([work.folds[f][1] for f in trial.done()]))
-
-
-def _select(
-    trials: list[Trial], work: Workspace, scorer: Scorer, max_us: float, max_mb: float
-) -> _Choice:
-    predictions, rows = common_rows(trials, work)
-    prices = [_fold_price(t, max_us, max_mb) * _counted_folds(t) for t in trials]
-    weights = select(
-        [p[rows] for p in predictions], work.y[rows], scorer, costs=prices, max_cost=1.0
-    )
-    parts = [
-        w * predictions[i][rows].astype(np.float64)
-        for i, w in zip(weights.members, weights.weights, strict=True)
-    ]
-    return [trials[i] for i in weights.members], weights, rows, np.sum(parts, axis=0)
-
-
-def _fold_price(trial: Trial, max_us: float, max_mb: float) -> float:
-    """Return what one model of the bag takes of the bounds: the larger of its two shares."""
-    bag = trial.bag()
-    return max(bag["predict_us"] / max_us, bag["size_mb"] / max_mb) / max(1, len(trial.done()))
-
-
-def _counted_folds(trial: Trial) -> float:
-    """Return how many models of a bag are reckoned with when members are chosen.
-
-    Half of one cross-validation: few members with most of their models predict better than
-    many that are cut down to one each.
-    """
-    return max(1.0, min(len(trial.done()), BAG_FOLDS) / 2)
-
-
-def _folds_kept(
-    trials: Sequence[Trial], weights: Sequence[float], max_us: float, max_mb: float
-) -> list[int]:
-    """Return how many models of each bag are kept, the costliest for its weight cut first."""
-    kept = [len(t.done()) for t in trials]
-    price = [_fold_price(t, max_us, max_mb) for t in trials]
-    while sum(k * p for k, p in zip(kept, price, strict=True)) > 1.0 and max(kept) > 1:
-        able = [i for i, k in enumerate(kept) if k > 1]
-        cut = max(able, key=lambda i: kept[i] * price[i] / weights[i])
-        kept[cut] -= 1
-    return kept
-
-
-def _member(trial: Trial, weight: float, work: Workspace, n_folds: int) -> Member:
+def _member(trial: Trial, weight: float, work: Workspace, which: int | Model) -> Member:
+    """Return a member of so many models of a bag, or of the model given."""
     learner = available_learners()[trial.learner]
-    models = [
-        learner.load(work.model_files(trial.key, fold), work.facts)
-        for fold in trial.done()[:n_folds]
-    ]
+    if isinstance(which, Model):
+        return Member(trial.learner, trial.key, learner.view, weight, [which])
+    folds = trial.done()[:which]
+    if which == 1:
+        folds = [trial.done()[int(np.argmax(trial.scores()))]]
+    models = [learner.load(work.model_files(trial.key, fold), work.facts) for fold in folds]
     merged = learner.merge(models) if len(models) > 1 else None
     return Member(
         trial.learner, trial.key, learner.view, weight, models if merged is None else [merged]

@@ -78,6 +78,8 @@ class Result:
         Why it failed, or "".
     code
         "storage" when nothing more can be written, "" for a failure of this fit alone.
+    learned
+        Parameters that the fit found out by itself, to fit again without validation rows.
     """
 
     key: str
@@ -88,6 +90,7 @@ class Result:
     size: int = 0
     error: str = ""
     code: str = ""
+    learned: dict[str, Any] = field(default_factory=dict)
 
 
 class Executor(Protocol):
@@ -156,6 +159,7 @@ class _Worker:
     process: subprocess.Popen[bytes]
     job: Job | None = None
     due: float = float("inf")
+    ready: bool = False
     started: float = field(default_factory=time.monotonic)
 
 
@@ -210,6 +214,7 @@ class ProcessExecutor:
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            bufsize=0,  # a second line that waits in a buffer would never be selected
             env=os.environ | dict.fromkeys(_THREADS, "1") | {"PYTHONPATH": path},
             start_new_session=True,  # Ctrl-C is for us to handle
         )
@@ -222,7 +227,8 @@ class ProcessExecutor:
         """Give the job to a free worker."""
         worker = next(w for w in self._workers if w.job is None)
         worker.job = job
-        worker.due = time.monotonic() + 1.25 * job.seconds + self.GRACE_S
+        if worker.ready:
+            worker.due = self._due(job)
         line = json.dumps(asdict(job)).encode() + b"\n"
         try:
             assert worker.process.stdin is not None
@@ -230,6 +236,9 @@ class ProcessExecutor:
             worker.process.stdin.flush()
         except BrokenPipeError:
             pass  # it died; `wait` sees the end of its output
+
+    def _due(self, job: Job) -> float:
+        return time.monotonic() + 1.25 * job.seconds + self.GRACE_S
 
     def wait(self, timeout: float) -> list[Result]:
         """Return what came in; a worker that died or is overdue gives a failed result."""
@@ -251,6 +260,11 @@ class ProcessExecutor:
     def _receive(self, worker: _Worker) -> list[Result]:
         assert worker.process.stdout is not None
         line = worker.process.stdout.readline()
+        if line and not worker.ready:
+            # How long a worker takes to start is not its first job's time.
+            worker.ready = True
+            worker.due = self._due(worker.job) if worker.job else float("inf")
+            return []
         if line:
             worker.job, worker.due = None, float("inf")
             return [Result(**json.loads(line))]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from autoglm.zoo.contract import Facts
+from autoglm.zoo.costs import boosting_seconds
 
-#: Seconds for 100 rounds of 31-leaf LightGBM at 10,000 rows and 30 columns on one thread.
-ANCHOR_S = 0.42
-ANCHOR_ROUNDS = 3.0  # hundreds of rounds that a default fit takes
 #: Fits that should find room: a dozen configurations on all folds; or, where that is out of
 #: reach, eight on one fold and the other folds of the best three.
 FITS_OF_SMALL = 60
 FITS_OF_LARGE = 20
+#: Fits may be made so many times cheaper than a default one before they are too coarse.
+MOST_HASTE = 2.5
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,6 @@ class Plan:
         return self.n_folds * self.repeats
 
 
-def fold_seconds(facts: Facts) -> float:
-    """Return a guess of how long one default LightGBM fit takes on one thread."""
-    columns = facts.n_features.get("tree", 1)
-    trees = facts.n_classes if facts.n_classes > 2 else 1
-    rows = 0.1 + 0.9 * facts.n_rows / 10_000
-    return ANCHOR_S * ANCHOR_ROUNDS * rows * (0.2 + 0.8 * columns / 30) * trees
-
-
 def make_plan(facts: Facts, time_limit_s: float | None, workers: int, time_split: bool) -> Plan:
     """Return the plan for a task.
 
@@ -72,7 +64,7 @@ def make_plan(facts: Facts, time_limit_s: float | None, workers: int, time_split
     if time_limit_s is None:
         return Plan(n_folds, 1, n_folds, 1.0)
     seconds = time_limit_s * max(1, workers)
-    if n_folds * fold_seconds(facts) > 0.12 * seconds:
+    if boosting_seconds(facts) > MOST_HASTE * seconds / FITS_OF_SMALL:
         return Plan(n_folds, 1, 1, 0.5, seconds / FITS_OF_LARGE)
     if facts.n_rows < 3000 and not time_split:
         return Plan(n_folds, 3, n_folds, 0.65, seconds / FITS_OF_SMALL)

@@ -18,11 +18,13 @@ from autoglm.core.space import Choice, Float, Int, Params, Space
 from autoglm.core.text import say
 from autoglm.tuner._gp import propose_by_gp, random_params
 
-SamplerName = Literal["grid", "random", "tpe", "gp"]
-SAMPLERS: tuple[SamplerName, ...] = ("grid", "random", "tpe", "gp")
+SamplerName = Literal["grid", "random", "tpe", "gp", "auto"]
+SAMPLERS: tuple[SamplerName, ...] = ("grid", "random", "tpe", "gp", "auto")
 
 GRID_POINTS = 3
 START_UP_TRIALS = 6
+#: "auto" draws one configuration in so many at random, whatever the model says.
+EXPLORE_EVERY = 6
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,14 @@ def propose(
     sampler
         "grid": evenly spaced values, in an order shuffled by the seed; "random"; "tpe":
         tree-structured Parzen estimator (Bergstra et al., 2011), multivariate; "gp":
-        Gaussian process with expected improvement.
+        Gaussian process with expected improvement; "auto": a Gaussian process that also looks
+        near the best ones, and now and then draws a random one. In a `Study` it also starts from
+        known good configurations and gives up trials that trail.
     space
         The dimensions.
     past
-        Finished trials, in order. Parameters outside the space are left out.
+        Finished trials, in order. Those with parameters outside the space are left out; "auto"
+        takes them for the nearest ones inside.
     number
         0 for the first trial of this space.
     seed
@@ -60,12 +65,16 @@ def propose(
     """
     if sampler == "grid":
         return _grid_point(space, number, seed)
-    known = [one for one in past if _inside(one.params, space)]
-    if sampler == "gp":
+    if sampler == "auto":
+        past = [Observation(projected(one.params, space), one.value) for one in past]
+    known = [one for one in past if inside(one.params, space)]
+    if sampler in ("gp", "auto"):
         rng = np.random.default_rng((seed, number))
-        if len(known) < START_UP_TRIALS:
+        local = sampler == "auto"
+        if len(known) < START_UP_TRIALS or (local and number % EXPLORE_EVERY == 0):
             return random_params(space, rng)
-        return propose_by_gp(space, [(one.params, one.value) for one in known], rng)
+        pairs = [(one.params, one.value) for one in known]
+        return propose_by_gp(space, pairs, rng, local=local)
     return _ask_optuna(sampler, space, known, seed * 10_007 + number)
 
 
@@ -143,7 +152,8 @@ def _distribution(dimension: Float | Int | Choice) -> Any:
     return kinds.CategoricalDistribution(dimension.options)
 
 
-def _inside(params: Params, space: Space) -> bool:
+def inside(params: Params, space: Space) -> bool:
+    """Return whether a configuration has all dimensions of a space, each within its bounds."""
     for name, dimension in space.items():
         if name not in params:
             return False
@@ -154,3 +164,20 @@ def _inside(params: Params, space: Space) -> bool:
         elif not dimension.low <= value <= dimension.high:
             return False
     return True
+
+
+def projected(params: Params, space: Space) -> Params:
+    """Return the configuration of a space that is nearest to another.
+
+    A dimension that is not given counts as its lowest value or first option, which is how
+    learners take a penalty or switch that is not named.
+    """
+    near: Params = {}
+    for name, dimension in space.items():
+        value = params.get(name)
+        if isinstance(dimension, Choice):
+            near[name] = value if value in dimension.options else dimension.options[0]
+        else:
+            number = dimension.low if value is None else value
+            near[name] = min(max(number, dimension.low), dimension.high)
+    return near

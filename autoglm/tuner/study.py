@@ -1,12 +1,18 @@
 """`Study`: search any space for the best value of any function, durably.
 
 The same engine that tunes learners, for a user's own objective. Values are maximised.
+
+The sampler "auto" joins three things: it starts from configurations that are known to be good,
+goes on with a Gaussian process that also looks near the best ones, and gives up a trial whose
+intermediate value is not among the better ones at its step (as in Li et al., "A System for
+Massively Parallel Hyperparameter Tuning", 2020); what a trial showed until then still teaches
+the process.
 """
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,7 +60,12 @@ class Trial:
         self.reports.append(value)
 
     def should_prune(self) -> bool:
-        """Return whether earlier trials did better at this step, by their median."""
+        """Return whether earlier trials did better at this step, by their median.
+
+        With the sampler "auto", whether it is not among the best third of all that came as far.
+        """
+        if self.study.sampler == "auto":
+            return self.study.trails(self)
         step = len(self.reports)
         others = [
             t.reports[step - 1]
@@ -76,11 +87,13 @@ class Study:
     space
         The dimensions to choose from.
     sampler
-        "grid", "random", "tpe" or "gp".
+        "grid", "random", "tpe", "gp" or "auto".
     seed
         Same seed, same number of trials, one worker: same trials.
     journal
         A file that keeps every finished trial; an existing one is continued.
+    first
+        Configurations to try before any other; they need not lie in the space.
 
     Examples
     --------
@@ -92,6 +105,8 @@ class Study:
     """
 
     pruning_warm_up = 5
+    #: Share of the trials that came to a step that may go on from there, with "auto".
+    kept_share = 1 / 3
 
     def __init__(
         self,
@@ -99,8 +114,10 @@ class Study:
         sampler: SamplerName = "tpe",
         seed: int = 0,
         journal: Path | str | None = None,
+        first: Sequence[Params] = (),
     ) -> None:
         self.space, self.sampler, self.seed = space, sampler, seed
+        self.first = [dict(params) for params in first]
         self.trials: list[Trial] = []
         self._journal = Journal(journal) if journal else None
         for record in self._journal.records if self._journal else ():
@@ -128,16 +145,46 @@ class Study:
 
     def ask(self) -> Trial:
         """Return a new trial to be run."""
-        past = [
-            Observation(t.params, t.value)
-            for t in self.trials
-            if t.state == "complete" and t.value is not None
-        ]
         number = 1 + max((t.number for t in self.trials), default=-1)
-        params = propose(self.sampler, self.space, past, number=number, seed=self.seed)
-        trial = Trial(number, params, self)
+        trial = Trial(number, self._params(number), self)
         self.trials.append(trial)
         return trial
+
+    def _params(self, number: int) -> Params:
+        if number < len(self.first):
+            return dict(self.first[number])
+        past = self._observations()
+        return propose(self.sampler, self.space, past, number=number, seed=self.seed)
+
+    def _observations(self) -> list[Observation]:
+        """Return what the sampler may learn from.
+
+        For "auto" a trial that was given up counts too, at the value it would have ended with
+        if it had gone on like the complete ones did from that step.
+        """
+        complete = [t for t in self.trials if t.state == "complete" and t.value is not None]
+        found = {t.number: Observation(t.params, float(t.value or 0.0)) for t in complete}
+        for t in self.trials if self.sampler == "auto" else ():
+            rises = [
+                float(c.value or 0.0) - c.reports[len(t.reports) - 1]
+                for c in complete
+                if len(c.reports) >= len(t.reports) > 0
+            ]
+            if t.state == "pruned" and rises:
+                found[t.number] = Observation(t.params, t.reports[-1] + statistics.mean(rises))
+        return [found[number] for number in sorted(found)]
+
+    def trails(self, trial: Trial) -> bool:
+        """Return whether a trial is not among the best third of those that came to its step."""
+        step = len(trial.reports)
+        others = sorted(
+            t.reports[step - 1]
+            for t in self.trials
+            if t is not trial and t.state != "running" and len(t.reports) >= step > 0
+        )
+        if len(others) < self.pruning_warm_up:
+            return False
+        return trial.reports[-1] < others[-max(1, round(self.kept_share * len(others)))]
 
     def tell(self, trial: Trial, state: State, value: float | None = None, error: str = "") -> None:
         """Say what became of a trial; it is kept once this returns."""

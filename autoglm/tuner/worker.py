@@ -22,14 +22,19 @@ import numpy as np
 
 from autoglm.core import hooks
 from autoglm.core.errors import StorageError
+from autoglm.core.space import Params
 from autoglm.tuner.executor import Job, Result
 from autoglm.tuner.scoring import Scorer
 from autoglm.tuner.workspace import Workspace, write_fit
-from autoglm.zoo.contract import Fold, Learner, Limits
+from autoglm.zoo.contract import Fold, Learner, Limits, Model
 
 _PR_SET_PDEATHSIG = 1
 #: Share of a job's time kept for predicting and writing.
 RESERVE = 0.15
+#: The first line of a worker, when it has started.
+READY = "ready\n"
+#: Rows that a fit on all rows is looked at with.
+SHOWN_ROWS = 1000
 
 
 class Runner:
@@ -58,12 +63,14 @@ class Runner:
         start = time.monotonic()
         learner = self._learners[job.learner]
         X = self._view(learner.view)
-        train, valid = self.work.folds[job.fold]
+        train, valid = self.work.fold_rows(job.fold)
         fold = Fold(X, self.work.y, train, valid)
         limits = Limits(start + job.seconds * (1 - RESERVE), job.seed)
         model = learner.fit(fold, job.params, self.work.facts, limits)
-        oof = self.scorer.bounded(model.predict(X[valid]))
-        score = self.scorer.utility(self.work.y[valid], oof)
+        # Without validation rows some of those it knows show that it predicts at all.
+        shown = valid if len(valid) else train[:SHOWN_ROWS]
+        oof = self.scorer.bounded(model.predict(X[shown]))
+        score = self.scorer.utility(self.work.y[shown], oof)
         if not np.isfinite(oof).all() or not np.isfinite(score):
             raise ValueError(f"{job.learner} predicts values that are not finite")
         files = model.dump()
@@ -75,12 +82,19 @@ class Runner:
             seconds=time.monotonic() - start,
             predict_us=model.row_us,
             size=sum(map(len, files.values())),
+            learned=_learned(model),
         )
 
     def _view(self, name: Any) -> Any:
         if name not in self._views:
             self._views[name] = self.work.view(name)
         return self._views[name]
+
+
+def _learned(model: Model) -> Params:
+    """Return what the fit found out by itself, as plain values; nothing when it says nothing."""
+    found = getattr(model, "learned", {})
+    return {n: v.item() if isinstance(v, np.generic) else v for n, v in found.items()}
 
 
 def _end_with_parent() -> None:
@@ -90,6 +104,20 @@ def _end_with_parent() -> None:
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _import_lightgbm() -> None:
+    """Import LightGBM without its scikit-learn wrappers: they take longer than all the rest.
+
+    Learners that need scikit-learn import it themselves when they are first used.
+    """
+    if "sklearn" in sys.modules:
+        return
+    sys.modules["sklearn"] = None  # type: ignore[assignment]
+    try:
+        importlib.import_module("lightgbm")
+    finally:
+        del sys.modules["sklearn"]
 
 
 def main(arguments: list[str]) -> None:
@@ -102,7 +130,8 @@ def main(arguments: list[str]) -> None:
     for name in plugins:
         hooks.register(importlib.import_module(name))
     hooks.manager()
-    importlib.import_module("lightgbm")  # while the caller still encodes the data
+    _import_lightgbm()  # while the caller still encodes the data
+    answers.write(READY)
     runner: Runner | None = None
     for line in sys.stdin:
         runner = runner or Runner(Path(folder))

@@ -26,6 +26,9 @@ from autoglm.core.text import say
 from autoglm.tuner.scoring import MetricChoice
 from autoglm.zoo.contract import Facts, View
 
+#: In the place of a fold: a fit on all rows, with none to validate on.
+ALL_ROWS = -1
+
 Pairs = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
 
 
@@ -103,13 +106,19 @@ class Workspace:
                 (stored[f"train{i}"], stored[f"valid{i}"]) for i in range(self._about["n_folds"])
             ]
 
+    def fold_rows(self, fold: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the rows to fit on and those to validate on, none for `ALL_ROWS`."""
+        if fold == ALL_ROWS:
+            return np.arange(len(self.y)), np.zeros(0, dtype=np.int64)
+        return self.folds[fold]
+
     def view(self, name: View) -> Any:
         """Return one view of all rows, memory-mapped where it is dense."""
         return _load_matrix(self.data / name)
 
     def fit_folder(self, key: str, fold: int) -> Path:
         """Return the folder of one fit."""
-        return self.folder / "folds" / key / str(fold)
+        return self.folder / "folds" / key / ("all" if fold == ALL_ROWS else str(fold))
 
     def out_of_fold(self, key: str, fold: int) -> NDArray[np.float64]:
         """Return the predictions that a fit made for its validation rows."""

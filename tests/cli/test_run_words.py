@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import pandas as pd
 import pytest
 
+from autoglm.core.contracts import Preference
 from autoglm.core.errors import AmbiguousTask
 from autoglm.core.events import emit
 from autoglm.core.spec import Decision, TaskSpec
@@ -121,12 +122,15 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     fake.AutoTask = FakeTask  # type: ignore[attr-defined]
     fake.TaskOptions = dict  # type: ignore[attr-defined]
 
-    def load(path: Path) -> FakePredictor:
+    def load(path: Path, variant: str = "best") -> FakePredictor:
+        seen["variant"] = variant
         seen["load"] = path
         return FakePredictor(seen, path)
 
-    def resume(run: Path, add_time_s: float | None = None) -> FakePredictor:
-        seen["resume"] = (run, add_time_s)
+    def resume(
+        run: Path, add_time_s: float | None = None, engine: str | None = None
+    ) -> FakePredictor:
+        seen["resume"] = (run, add_time_s, engine)
         return FakePredictor(seen, run)
 
     fake.resume = resume  # type: ignore[attr-defined]
@@ -144,8 +148,8 @@ def test_a_sentence_and_a_file_are_enough(autoglm: Run, calls: dict[str, Any]) -
     assert calls["create"]["description"] == "predict churn"
     assert calls["create"]["options"] == {}
     assert calls["create"]["ask"] is None
-    assert calls["launch"]["time_limit"] is None
-    assert calls["launch"] == dict.fromkeys(["time_limit", "run_dir", "max_trials", "workers"])
+    nothing = ["time_limit", "run_dir", "max_trials", "workers", "engine", "open_trials"]
+    assert calls["launch"] == dict.fromkeys(nothing)
     found = result.json
     assert found["score"] == 0.91
     assert found["model"] == "runs/r1/model"
@@ -163,6 +167,7 @@ def test_every_flag_arrives_with_its_unit(autoglm: Run, calls: dict[str, Any]) -
         "--target churn --task binary --metric f1 --positive yes --miss-cost 0 --split grouped"
         " --group who --time-column when --interpretable --time 5m --latency 5ms --size 20MB"
         " --memory 2GB --trials 7 --seed 0 --workers 3 --query q --sheet s --run-dir here"
+        " --engine ray://head:10001 --open-trials 4 --prefer latency=1,accuracy=2"
     )
     result = autoglm(
         "run", "go", "f.db", *flags.split(), "--drop", "a b", "--drop", "c,d", "--json"
@@ -176,6 +181,7 @@ def test_every_flag_arrives_with_its_unit(autoglm: Run, calls: dict[str, Any]) -
         "latency_ms": 5.0,
         "size_mb": 20.0,
         "memory_mb": 2000.0,
+        "prefer": Preference(accuracy=2, latency=1, cost=0),
         "drop_columns": ("a b", "c,d"),
         "group_column": "who",
         "time_column": "when",
@@ -189,6 +195,7 @@ def test_every_flag_arrives_with_its_unit(autoglm: Run, calls: dict[str, Any]) -
     }
     launch = calls["launch"]
     assert (launch["max_trials"], launch["workers"], launch["run_dir"]) == (7, 3, Path("here"))
+    assert (launch["engine"], launch["open_trials"]) == ("ray://head:10001", 4)
 
 
 def test_a_bare_latency_is_in_milliseconds(autoglm: Run, calls: dict[str, Any]) -> None:
@@ -316,9 +323,9 @@ def test_a_limit_that_is_no_quantity_is_5(
 
 def test_resume_passes_the_added_time(autoglm: Run, calls: dict[str, Any]) -> None:
     assert autoglm("resume", "runs/r1", "--add-time", "5m").code == 0
-    assert calls["resume"] == (Path("runs/r1"), 300.0)
-    assert autoglm("resume", "runs/r1", "--json").code == 0
-    assert calls["resume"] == (Path("runs/r1"), None)
+    assert calls["resume"] == (Path("runs/r1"), 300.0, None)
+    assert autoglm("resume", "runs/r1", "--engine", "ray", "--json").code == 0
+    assert calls["resume"] == (Path("runs/r1"), None, "ray")
 
 
 def test_predict_writes_csv_or_a_file(autoglm: Run, calls: dict[str, Any], tmp_path: Path) -> None:

@@ -1,0 +1,160 @@
+"""Who decides what a free slot does next.
+
+`Steady` decides by trials alone, `Anytime` also by the clock. A search that is bounded by a
+number of trials is steady: every choice depends only on trials with an index at least
+`SearchOptions.open_trials` smaller, which must be closed by then; so neither the order in which
+workers finish nor their number changes anything, and the outcome is a function of the data and
+the seed. A search that is bounded by time never lets a slot wait for another one, and starts
+nothing that would not end in time.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Protocol
+
+from autoglm.tuner.board import Board, Step
+from autoglm.tuner.members import choose_members
+from autoglm.tuner.proposals import Proposals
+from autoglm.tuner.racing import cleared
+from autoglm.tuner.trials import Trial
+
+#: What is started must be expected to end in this share of the time left.
+MARGIN = 0.87
+#: So many of the best trials get all folds when time is left over.
+RUNNERS_UP = 6
+#: Share of the room for more folds that the chosen may take together.
+ROOM = 0.85
+
+
+class Policy(Protocol):
+    """Decides what to do next."""
+
+    def next(self) -> Step | None:
+        """Return the next trial and fold to fit; None when nothing can be begun now."""
+        ...
+
+
+class Steady:
+    """Decides by trials alone."""
+
+    def __init__(self, board: Board) -> None:
+        self.board, self.proposals = board, Proposals(board)
+        self._lag = board.options.open_trials
+
+    def next(self) -> Step | None:
+        """Return a fold of an open trial, or a new trial's first."""
+        for trial in self.board.open():
+            fold = self._next_fold(trial)
+            if fold is not None:
+                return trial, fold
+        board = self.board
+        if board.full or len(board.open()) >= self._lag:
+            return None
+        if not self._closed_up_to(len(board.trials) - self._lag) or self._out_of_patience():
+            return None
+        closed = board.trials[: max(0, len(board.trials) - self._lag + 1)]
+        new = self.proposals.next(closed, lambda _: True)
+        return None if new is None else (new, 0)
+
+    def _next_fold(self, trial: Trial) -> int | None:
+        if 0 not in trial.submitted:
+            return 0
+        if 0 not in trial.results or not self._closed_up_to(trial.index - self._lag):
+            return None
+        earlier = self.board.trials[: max(0, trial.index - self._lag + 1)]
+        if not cleared(trial, [t for t in earlier if t.state == "complete"], self.board):
+            return None
+        return next((f for f in self.board.compared if f not in trial.submitted), None)
+
+    def _closed_up_to(self, index: int) -> bool:
+        return all(t.state != "open" for t in self.board.trials[: max(0, index + 1)])
+
+    def _out_of_patience(self) -> bool:
+        bounded = self.board.options.max_trials is not None
+        return not bounded and not self.proposals.from_portfolio and self.board.stale()
+
+
+class Anytime:
+    """Decides by the clock as well: compares configurations, then gives the best more folds."""
+
+    def __init__(self, board: Board) -> None:
+        self.board, self.proposals = board, Proposals(board)
+        limit = board.budget.limit_s
+        start = board.budget.elapsed()
+        share = board.plan.explore
+        self._explore_until = start + share * ((limit if limit is not None else start) - start)
+        self._queue: deque[Step] = deque()
+        self._chosen_from = -1
+
+    def next(self) -> Step | None:
+        """Return a fold of an open trial, a new trial's first, or one more of the best."""
+        for trial in self.board.open():
+            fold = self._next_fold(trial)
+            if fold is not None and self._ends_in_time(trial.seconds()):
+                return trial, fold
+        if self.board.budget.elapsed() < self._explore_until:
+            return self._something_new() or self._next_to_deepen()
+        return self._next_to_deepen() or self._something_new()
+
+    def _next_fold(self, trial: Trial) -> int | None:
+        if 0 not in trial.submitted:
+            return 0
+        if 0 not in trial.results or not cleared(trial, self.board.complete(), self.board):
+            return None
+        return next((f for f in self.board.compared if f not in trial.submitted), None)
+
+    def _something_new(self) -> Step | None:
+        board = self.board
+        if board.full or (not self.proposals.from_portfolio and board.stale()):
+            return None
+        new = self.proposals.next(board.trials, self._affordable)
+        return None if new is None else (new, 0)
+
+    def _ends_in_time(self, seconds: float) -> bool:
+        return seconds < MARGIN * self.board.budget.remaining()
+
+    def _affordable(self, learner: str) -> bool:
+        """Return whether all compared folds of a trial are likely to end in time."""
+        same = [t.seconds() for t in self.board.trials if t.learner == learner and t.results]
+        each = same[-1] if same else self.board.plan.fit_seconds or 0.0
+        turns = max(1.0, self.board.plan.depth / self.board.slots)
+        return self._ends_in_time(each * turns)
+
+    # --- more folds for the best ------------------------------------------------------------
+
+    def _next_to_deepen(self) -> Step | None:
+        complete = [t for t in self.board.complete() if t.learner != "constant"]
+        if not complete or not self._more_folds():
+            return None
+        if len(complete) != self._chosen_from:
+            # Who is best is seen anew whenever another trial is complete.
+            self._queue = deque(self._chosen(complete) + self._runners_up(complete))
+            self._chosen_from = len(complete)
+        while self._queue:
+            trial, fold = self._queue.popleft()
+            if fold not in trial.submitted and self._ends_in_time(trial.seconds()):
+                return trial, fold
+        return None
+
+    def _more_folds(self) -> range:
+        return range(self.board.plan.depth, self.board.plan.total_folds)
+
+    def _chosen(self, complete: Sequence[Trial]) -> list[Step]:
+        """Return the missing folds of the trials that a blend would use, fold by fold."""
+        board, plan = self.board, self.board.plan
+        room = ROOM * board.budget.remaining() * board.slots
+        last = plan.depth + (plan.n_folds - plan.depth or plan.n_folds)
+        kept: list[Trial] = []
+        for trial in choose_members(complete, board.work, board.scorer):
+            room -= trial.seconds() * sum(f not in trial.submitted for f in range(last))
+            if kept and room < 0:
+                break
+            kept.append(trial)
+        return [(t, f) for f in self._more_folds() for t in kept]
+
+    def _runners_up(self, complete: Sequence[Trial]) -> list[Step]:
+        """Return the missing folds of the next best trials, for time that is left over."""
+        ranked = sorted(complete, key=lambda t: -t.score(self.board.compared))
+        return [(t, f) for t in ranked[:RUNNERS_UP] for f in self._more_folds()]

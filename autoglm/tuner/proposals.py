@@ -1,0 +1,121 @@
+"""What to try next: the portfolio first, then a sampler around the best learners."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from autoglm.core.events import emit
+from autoglm.core.space import Params
+from autoglm.tuner.board import Board
+from autoglm.tuner.portfolio import portfolio
+from autoglm.tuner.samplers import Observation, grid_size, propose
+from autoglm.tuner.trials import Trial, trial_key
+
+#: Proposals that may repeat an earlier trial before the space counts as used up.
+MOST_ATTEMPTS = 20
+#: The sampler takes turns with so many of the best learners.
+LEARNERS_SEARCHED = 2
+
+
+class Proposals:
+    """Proposes configurations for one search."""
+
+    def __init__(self, board: Board) -> None:
+        self.board = board
+        order = board.options.order
+        if order is None:
+            order = tuple(portfolio(board.learners, board.work.facts))
+        self._portfolio = deque(order)
+
+    @property
+    def from_portfolio(self) -> bool:
+        """Whether the portfolio is not used up yet."""
+        return bool(self._portfolio)
+
+    def next(self, closed: Sequence[Trial], affordable: Callable[[str], bool]) -> Trial | None:
+        """Add a trial to the board; None when there is nothing more to try.
+
+        Parameters
+        ----------
+        closed
+            The trials that the choice may depend on.
+        affordable
+            Whether another trial of a learner is likely to end in time.
+        """
+        seen = {t.key for t in self.board.trials}
+        for attempt in range(MOST_ATTEMPTS):
+            proposal = self.board.options.allowance.again(closed, seen)
+            if proposal is None or not affordable(proposal[0]):
+                proposal = self._proposal(closed, affordable, attempt)
+            if proposal is None:
+                return None
+            learner, params = proposal
+            if trial_key(learner, params, self.board.options.seed) not in seen:
+                trial = self.board.start(learner, params)
+                emit("trial_started", trial=trial.index, learner=learner, params=params)
+                return trial
+        return None  # a space so small that all of it was tried
+
+    def _proposal(
+        self, closed: Sequence[Trial], affordable: Callable[[str], bool], attempt: int
+    ) -> tuple[str, Params] | None:
+        while self._portfolio:
+            learner, params = self._portfolio.popleft()
+            shaped = self.board.options.allowance.shaped(learner, params, closed)
+            if shaped is not None and affordable(learner) and not _fails(learner, closed):
+                return learner, shaped
+        return self._sampled(closed, affordable, attempt)
+
+    def _sampled(
+        self, closed: Sequence[Trial], affordable: Callable[[str], bool], attempt: int
+    ) -> tuple[str, Params] | None:
+        """Sample around the best learners in turn."""
+        board = self.board
+        drawn = Counter(t.learner for t in board.trials)
+        allowance = board.options.allowance
+        ranked = [
+            n for n in self._ranked(closed)
+            if affordable(n) and not _fails(n, closed) and self._has_more(n, drawn[n] + attempt)
+            and allowance.shaped(n, {}, closed) is not None
+        ]  # fmt: skip
+        if not ranked:
+            return None
+        learner = ranked[(len(board.trials) + attempt) % min(LEARNERS_SEARCHED, len(ranked))]
+        complete = [t for t in closed if t.state == "complete"]
+        past = [
+            Observation(t.params, allowance.worth(t, complete, board.compared))
+            for t in complete
+            if t.learner == learner
+        ]
+        space = board.learners[learner].space(board.work.facts)
+        sampler, seed = board.options.sampler, board.options.seed
+        params = propose(sampler, space, past, number=drawn[learner] + attempt, seed=seed)
+        return learner, allowance.shaped(learner, params, closed) or params
+
+    def _ranked(self, closed: Sequence[Trial]) -> list[str]:
+        """Return the learners that have something to choose, the best so far first.
+
+        While nothing is closed, those that were tried, in order of trial.
+        """
+        best: dict[str, float] = {}
+        complete = [t for t in closed if t.state == "complete"]
+        for t in complete or self.board.trials:
+            if self.board.learners[t.learner].space(self.board.work.facts):
+                worth = -float(t.index)
+                if complete:
+                    allowance = self.board.options.allowance
+                    worth = allowance.worth(t, complete, self.board.compared)
+                best[t.learner] = max(best.get(t.learner, -np.inf), worth)
+        return sorted(best, key=lambda n: -best[n])
+
+    def _has_more(self, learner: str, number: int) -> bool:
+        """Return whether the sampler can still propose: a grid comes to an end."""
+        space = self.board.learners[learner].space(self.board.work.facts)
+        return self.board.options.sampler != "grid" or number < grid_size(space)
+
+
+def _fails(learner: str, closed: Sequence[Trial]) -> bool:
+    return sum(t.learner == learner and t.state == "failed" for t in closed) >= 2

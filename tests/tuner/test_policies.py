@@ -1,0 +1,92 @@
+"""What a search does with its slots, seen from the executor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tuner_work import build_work
+
+from autoglm.core.budget import TimeBudget
+from autoglm.core.journal import Journal
+from autoglm.tuner.executor import InlineExecutor, Job, ProcessExecutor, Result
+from autoglm.tuner.plan import Plan
+from autoglm.tuner.search import Search, SearchOptions, SearchOutcome
+from autoglm.tuner.workspace import Workspace
+
+QUICK = ("constant", "linear", "lightgbm", "knn")
+FULL = Plan(n_folds=3, repeats=1, depth=3, explore=1.0)
+ONE_FOLD_FIRST = Plan(n_folds=3, repeats=1, depth=1, explore=0.5)
+
+
+class TwoSlots(InlineExecutor):
+    """Two fits at a time, the newer one finished first; notes what it was asked to do."""
+
+    slots = 2
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.busy_at_wait: list[int] = []
+        self.jobs: list[Job] = []
+
+    def submit(self, job: Job) -> None:
+        self.jobs.append(job)
+        super().submit(job)
+
+    def wait(self, timeout: float) -> list[Result]:
+        self.busy_at_wait.append(self.busy)
+        self._jobs.rotate(1)
+        return super().wait(timeout)
+
+
+def search(
+    work: Workspace, executor: TwoSlots, plan: Plan, trials: int, limit_s: float | None
+) -> SearchOutcome:
+    options = SearchOptions(max_trials=trials, learners=QUICK)
+    with Journal(work.folder / "journal.log") as journal:
+        return Search(work, journal, executor, TimeBudget(limit_s), plan, options).run()
+
+
+def test_with_a_clock_no_slot_waits_for_another(work: Workspace) -> None:
+    executor = TwoSlots(work.folder)
+    outcome = search(work, executor, FULL, trials=8, limit_s=3600.0)
+    assert len(outcome.trials) == 8
+    # Only the very last fits may be alone.
+    assert all(busy == 2 for busy in executor.busy_at_wait[:-2])
+
+
+def test_without_a_clock_the_order_of_finishing_changes_nothing(tmp_path: Path) -> None:
+    one, two = build_work(tmp_path / "one"), build_work(tmp_path / "two")
+    swapped = search(one, TwoSlots(one.folder), FULL, trials=8, limit_s=None)
+    options = SearchOptions(max_trials=8, learners=QUICK)
+    with Journal(two.folder / "journal.log") as journal:
+        budget = TimeBudget(None)
+        plain = Search(two, journal, InlineExecutor(two.folder), budget, FULL, options).run()
+    assert [(t.key, t.scores()) for t in swapped.trials] == [
+        (t.key, t.scores()) for t in plain.trials
+    ]
+
+
+def test_the_best_get_all_folds_and_are_compared_on_the_first(work: Workspace) -> None:
+    executor = TwoSlots(work.folder)
+    outcome = search(work, executor, ONE_FOLD_FIRST, trials=6, limit_s=3600.0)
+    first_folds = [job for job in executor.jobs if job.fold == 0]
+    assert len(first_folds) == 6
+    assert outcome.compared == range(1)
+    best = max(outcome.trials, key=lambda t: t.score(range(1)))
+    assert best.done() == [0, 1, 2]
+    # Nothing is fitted twice.
+    asked = [(job.key, job.fold) for job in executor.jobs]
+    assert len(asked) == len(set(asked))
+
+
+def test_starting_a_worker_is_not_the_time_of_its_first_job(work: Workspace) -> None:
+    executor = ProcessExecutor(work.folder, 1)
+    executor.GRACE_S = 0.5  # type: ignore[misc]
+    # Less than an interpreter takes to start.
+    executor.submit(Job("constant-x", 0, "constant", {}, 0, 0.01))
+    results: list[Result] = []
+    while not results:
+        results = executor.wait(30.0)
+    executor.close()
+    assert results[0].error == ""
+    assert results[0].score is not None
