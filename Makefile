@@ -12,7 +12,7 @@ export OMP_NUM_THREADS ?= 1
 export NO_MKDOCS_2_WARNING = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check house types lint imports doctest bench docs clean
+.PHONY: help install demo test check house types lint imports doctest bench docs clean ray
 
 help:
 	@echo "make demo     install and do the main job on the shipped example (under 3 minutes)"
@@ -21,6 +21,7 @@ help:
 	@echo "make bench    sentences, waiting times and sizes, thirty kills (five minutes)"
 	@echo "make docs     build the documentation into site/"
 	@echo "make install  the environment alone (.venv)"
+	@echo "make ray      Ray beside it, for the tests of a cluster"
 	@echo "make clean    remove the environment and everything made"
 
 $(BIN)/python:
@@ -36,6 +37,14 @@ $(VENV)/core.stamp: pyproject.toml constraints.txt requirements.txt | $(BIN)/pyt
 $(VENV)/dev.stamp: $(VENV)/core.stamp
 	$(PIP) install -c constraints.txt -e '.[all,dev]'
 	@touch $@
+
+# Ray, for the tests of a cluster: it must not change what is installed beside it.
+$(VENV)/ray.stamp: $(VENV)/dev.stamp
+	$(PIP) install -c constraints.txt -e '.[ray]'
+	$(BIN)/python -m pip check
+	@touch $@
+
+ray: $(VENV)/ray.stamp
 
 install: $(VENV)/core.stamp
 
