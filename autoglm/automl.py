@@ -416,9 +416,7 @@ def _search_and_finish(
     later = threading.Timer(min(3.0, 0.2 * (limit or 15.0)), importlib.import_module, ["lightgbm"])
     later.daemon = True
     later.start()
-    context = RunContext(
-        info.spec, info.profile, options.learners, budget.limit_s, executor.slots
-    )
+    context = RunContext(info.spec, info.profile, options.learners, budget.limit_s, executor.slots)
     allowance = Allowance.of(info.spec, timed=budget.limit_s is not None)
     options = replace(options, order=_order(work, journal, context), allowance=allowance)
     search = Search(

@@ -218,5 +218,3 @@ def _imbalance(y: NDArray[Any]) -> float:
     if len(shares) < 2:
         return 1.0
     return float(1 + (shares * np.log(shares)).sum() / np.log(len(shares)))
-
-

@@ -20,7 +20,6 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from autoglm import __version__
 from autoglm.core import hooks
 from autoglm.core.imports import need
 
@@ -57,7 +56,8 @@ class Answer(TypedDict, total=False):
 
 def versions() -> dict[str, str]:
     """Return the versions here of what decides what a fit gives; "-" where it is missing."""
-    found = {"open-autoglm": __version__}
+    # The package itself, not its metadata: a source tree on the path has none.
+    found = {"open-autoglm": vars(sys.modules["autoglm"])["__version__"]}
     for name in _DECISIVE:
         try:
             found[name] = metadata.version(name)

@@ -24,9 +24,7 @@ _NUMBERS, _MOST_ARITHMETIC, _ARITHMETIC_ROWS = 8, 12, 4000
 _SMALLEST = 30
 
 
-def cook(
-    name: str, fold: Fold, facts: Facts, limits: Limits
-) -> tuple[Recipe, Matrix] | None:
+def cook(name: str, fold: Fold, facts: Facts, limits: Limits) -> tuple[Recipe, Matrix] | None:
     """Learn a recipe from the training rows of a fold.
 
     Parameters

@@ -234,9 +234,7 @@ class _Tally:
         (n,) row weights.
     """
 
-    def __init__(
-        self, place: Ints, fold: Ints, slot: Ints, n_keys: int, weight: Floats
-    ) -> None:
+    def __init__(self, place: Ints, fold: Ints, slot: Ints, n_keys: int, weight: Floats) -> None:
         self.place, self.slot, self.n_keys, self.weight = place, slot, n_keys, weight
         self.n_folds = int(fold.max()) + 1
         self.fold = fold[:, None]

@@ -122,9 +122,7 @@ class LightGBM(Learner):
         return self._tables[categorical]
 
 
-def _tables(
-    recipe: Recipe, rows: Any, fold: Fold, categorical: tuple[int, ...]
-) -> list[Any]:
+def _tables(recipe: Recipe, rows: Any, fold: Fold, categorical: tuple[int, ...]) -> list[Any]:
     """Return training and validation rows with the columns of a recipe, binned for this fit."""
     import lightgbm
 

@@ -255,9 +255,7 @@ class _Design:
     pair_scale: Matrix | None = None
 
     @classmethod
-    def fit(
-        cls, fold: Fold, params: Params, facts: Facts, seed: int
-    ) -> tuple[_Design, Matrix]:
+    def fit(cls, fold: Fold, params: Params, facts: Facts, seed: int) -> tuple[_Design, Matrix]:
         """Return the design and its training rows."""
         numbers = [j for j in range(fold.X.shape[1]) if j not in facts.categorical]
         pieces = int(np.clip(_MAX_COLUMNS // max(1, len(numbers)), 2, params.get("pieces", 12)))
@@ -284,14 +282,12 @@ class _Design:
         if self.table is None:
             return self.basis(X)
         stats = self.table.lookup(X) if inner is None else inner
-        stats = (_linked(stats, self.table.width, regression=self.regression) - self.centre)
+        stats = _linked(stats, self.table.width, regression=self.regression) - self.centre
         keys = self.table.slots.keys(X)[:, self.hot[:, 0]] - self.table.slots.base[self.hot[:, 0]]
         marks = (keys == self.hot[:, 1]).astype(np.float32)
         return np.concatenate([self.basis(X), stats / self.scale, marks], axis=1)
 
-    def with_products(
-        self, fold: Fold, pairs: Sequence[tuple[int, int]], facts: Facts
-    ) -> _Design:
+    def with_products(self, fold: Fold, pairs: Sequence[tuple[int, int]], facts: Facts) -> _Design:
         """Return the design with the products of pairs of columns."""
         products = Products.fit(fold.X, pairs, facts.categorical)
         made = products(np.asarray(fold.X[fold.train], np.float32))

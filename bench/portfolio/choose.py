@@ -66,12 +66,19 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--leave-out", nargs="*", default=[], metavar="SOURCE")
-    parser.add_argument("--each-left-out", type=Path, metavar="DIR",
-                        help="write DIR/<source>.toml for every source that is not made up")
+    parser.add_argument(
+        "--each-left-out",
+        type=Path,
+        metavar="DIR",
+        help="write DIR/<source>.toml for every source that is not made up",
+    )
     parser.add_argument("--sources", nargs="*", help="with --each-left-out: only these")
     parser.add_argument("--learners", nargs="*", help="only these learners may be chosen")
-    parser.add_argument("--evaluate", action="store_true",
-                        help="compare with the order by hand, each source left out in turn")
+    parser.add_argument(
+        "--evaluate",
+        action="store_true",
+        help="compare with the order by hand, each source left out in turn",
+    )
     args = parser.parse_args()  # fmt: skip
     library = Library(Cache(args.cache), args.learners)
     if args.out:
@@ -239,9 +246,7 @@ def _candidates(boards: Sequence[Board], weights: np.ndarray[Any, Any]) -> set[s
     return kept
 
 
-def _relative_cost(
-    boards: Sequence[Board], weights: np.ndarray[Any, Any], name: str
-) -> float:
+def _relative_cost(boards: Sequence[Board], weights: np.ndarray[Any, Any], name: str) -> float:
     pairs = [(np.log(b.cost(name) / b.unit_s), w) for b, w in zip(boards, weights, strict=True)
              if b.cost(name) > 0]  # fmt: skip
     logs, of = np.array([p[0] for p in pairs]), np.array([p[1] for p in pairs])

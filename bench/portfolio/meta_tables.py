@@ -82,9 +82,7 @@ class Tables:
         bundled = [(n, kind) for n, (_, kind) in BUNDLED.items()]
         made = [(f"made_{kind}_{i}", kind) for i in range(len(MADE_UP)) for kind in METRICS]
         pools = [[s for s in (*real, *bundled, *made) if s[1] == kind] for kind in METRICS]
-        return sorted(
-            (s for pool in pools for s in pool), key=lambda s: zlib.crc32(s[0].encode())
-        )
+        return sorted((s for pool in pools for s in pool), key=lambda s: zlib.crc32(s[0].encode()))
 
     def cuts(self, only: list[str] | None = None) -> Iterator[Cut]:
         """Yield the cuts of all sources, or of those named."""

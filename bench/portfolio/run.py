@@ -67,19 +67,29 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     named = os.environ.get("AUTOGLM_BENCH_CATALOG")
     parser.add_argument("--cache", type=Path, required=True, help="folder that keeps everything")
-    parser.add_argument("--catalog", type=Path, default=Path(named) if named else None,
-                        help="a catalog of tasks with its load.py beside it")
+    parser.add_argument(
+        "--catalog",
+        type=Path,
+        default=Path(named) if named else None,
+        help="a catalog of tasks with its load.py beside it",
+    )
     parser.add_argument("--hours", type=float, default=float("inf"))
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--sources", nargs="*", help="only these tables")
     parser.add_argument("--learners", nargs="*", help="only these learners")
-    parser.add_argument("--draws", nargs="*", default=[], metavar="LEARNER=N",
-                        help="random draws of a learner; others have 12")
+    parser.add_argument(
+        "--draws",
+        nargs="*",
+        default=[],
+        metavar="LEARNER=N",
+        help="random draws of a learner; others have 12",
+    )
     parser.add_argument("--rounds", type=int, default=10_000, help="only the first rounds")
     parser.add_argument("--most-rows", type=int, default=LARGE, help="only cuts of so many rows")
     parser.add_argument("--fit-cap", type=float, default=20.0, help="seconds a fit may take")
-    parser.add_argument("--redo-changed", action="store_true",
-                        help="run again what a learner's earlier source gave")
+    parser.add_argument(
+        "--redo-changed", action="store_true", help="run again what a learner's earlier source gave"
+    )
     parser.add_argument("--pause-file", type=Path, help="start nothing while this file exists")
     return parser.parse_args()  # fmt: skip
 
@@ -133,14 +143,17 @@ class Job:
         if params is None:
             return
         cap = self.args.fit_cap * (3 if cut.rows > LARGE / 2 else 1)
-        yield head, {
-            "folder": str(self.cache.table(cut.name)),
-            "learner": name,
-            "params": params,
-            "seconds": cap,
-            "patience": 60 + 5 * 2 * cap,
-            "predictions": str(self.cache.predictions(cut.name, configuration.name)),
-        }
+        yield (
+            head,
+            {
+                "folder": str(self.cache.table(cut.name)),
+                "learner": name,
+                "params": params,
+                "seconds": cap,
+                "patience": 60 + 5 * 2 * cap,
+                "predictions": str(self.cache.predictions(cut.name, configuration.name)),
+            },
+        )
 
     def _facts(self, cut: Cut) -> Facts:
         """Return what learners know of a cut, which is encoded when it is met first."""

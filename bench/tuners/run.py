@@ -84,8 +84,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--portfolios", type=Path, help="folder of <table>.toml")
     parser.add_argument("--tables", nargs="*", default=TABLES)
-    parser.add_argument("--sizes", nargs="*", default=SIZES, action=_Sizes, metavar="LEARNER=...",
-                        help="mlp=400,15,20,0.7: rows, trials, seconds of a run and of a fit")
+    parser.add_argument(
+        "--sizes",
+        nargs="*",
+        default=SIZES,
+        action=_Sizes,
+        metavar="LEARNER=...",
+        help="mlp=400,15,20,0.7: rows, trials, seconds of a run and of a fit",
+    )
     parser.add_argument("--samplers", nargs="*", default=SAMPLERS)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--workers", type=int, default=2)
