@@ -15,9 +15,12 @@ from autoglm.tuner.scoring import Scorer
 from autoglm.tuner.trials import Trial
 from autoglm.tuner.workspace import Workspace
 from autoglm.zoo.contract import Learner
+from autoglm.zoo.costs import beside_lightgbm
 
 #: Trials after the portfolio without a better one that end the search.
 PATIENCE = 60
+#: The learner whose time is the unit of cost, and those that fit a plan into the time given.
+UNIT, ADAPTING = "lightgbm", frozenset({"mlp"})
 
 StoppedBy = Literal["time", "trials", "patience", "interrupt"]
 #: A trial and the fold of it to fit next.
@@ -113,6 +116,26 @@ class Board:
         """Return whether the last better trial lies more than `PATIENCE` trials back."""
         best = self.best()
         return best is not None and len(self.trials) - best.index > PATIENCE
+
+    def expected_seconds(self, learner: str) -> float:
+        """Return how long a fit of a learner takes, about: as its last one did, if it had one.
+
+        A learner that has had none is judged by its usual time beside LightGBM's, as far as
+        that is known; fits that adapt to their time never take much more than is planned.
+        """
+        known = [t.seconds() for t in self.trials if t.learner == learner and t.results]
+        if known:
+            return known[-1]
+        planned = self.plan.fit_seconds or 0.0
+        unit = self.unit_seconds()
+        if unit is None:
+            return planned
+        expected = unit * beside_lightgbm(learner, self.work.facts)
+        return min(expected, max(planned, unit)) if learner in ADAPTING else expected
+
+    def unit_seconds(self) -> float | None:
+        """Return the time of the first LightGBM fit, or None before it."""
+        return next((t.seconds() for t in self.trials if t.learner == UNIT and t.results), None)
 
     def start(self, learner: str, params: Params) -> Trial:
         """Add a trial."""

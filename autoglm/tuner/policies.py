@@ -22,6 +22,9 @@ from autoglm.tuner.trials import Trial
 
 #: What is started must be expected to end in this share of the time left.
 MARGIN = 0.87
+#: A step of the portfolio waits while others are cheaper, when a fit would take more than this
+#: share of the time left of all slots, and more than so many times LightGBM's first.
+THRIFT, USUAL = 0.06, 1.25
 #: So many of the best trials get all folds when time is left over.
 RUNNERS_UP = 6
 #: Share of the room for more folds that the chosen may take together.
@@ -109,7 +112,7 @@ class Anytime:
         board = self.board
         if board.full or (not self.proposals.from_portfolio and board.stale()):
             return None
-        new = self.proposals.next(board.trials, self._affordable)
+        new = self.proposals.next(board.trials, self._affordable, self._cheap)
         return None if new is None else (new, 0)
 
     def _ends_in_time(self, seconds: float) -> bool:
@@ -117,10 +120,16 @@ class Anytime:
 
     def _affordable(self, learner: str) -> bool:
         """Return whether all compared folds of a trial are likely to end in time."""
-        same = [t.seconds() for t in self.board.trials if t.learner == learner and t.results]
-        each = same[-1] if same else self.board.plan.fit_seconds or 0.0
         turns = max(1.0, self.board.plan.depth / self.board.slots)
-        return self._ends_in_time(each * turns)
+        return self._ends_in_time(self.board.expected_seconds(learner) * turns)
+
+    def _cheap(self, learner: str) -> bool:
+        """Return whether a fit takes little of the time left, or about the usual time."""
+        unit = self.board.unit_seconds()
+        if unit is None:
+            return True
+        share = THRIFT * self.board.budget.remaining() * self.board.slots
+        return self.board.expected_seconds(learner) <= max(share, USUAL * unit)
 
     # --- more folds for the best ------------------------------------------------------------
 

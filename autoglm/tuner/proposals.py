@@ -29,13 +29,19 @@ class Proposals:
         if order is None:
             order = tuple(portfolio(board.learners, board.work.facts))
         self._portfolio = deque(order)
+        self._put_off: deque[tuple[str, Params]] = deque()
 
     @property
     def from_portfolio(self) -> bool:
         """Whether the portfolio is not used up yet."""
-        return bool(self._portfolio)
+        return bool(self._portfolio or self._put_off)
 
-    def next(self, closed: Sequence[Trial], affordable: Callable[[str], bool]) -> Trial | None:
+    def next(
+        self,
+        closed: Sequence[Trial],
+        affordable: Callable[[str], bool],
+        cheap: Callable[[str], bool] = lambda _: True,
+    ) -> Trial | None:
         """Add a trial to the board; None when there is nothing more to try.
 
         Parameters
@@ -44,7 +50,10 @@ class Proposals:
             The trials that the choice may depend on.
         affordable
             Whether another trial of a learner is likely to end in time.
+        cheap
+            Whether its turn in the portfolio has come; what is not cheap waits for the end.
         """
+        self._put_off_the_dear(cheap)
         seen = {t.key for t in self.board.trials}
         for attempt in range(MOST_ATTEMPTS):
             proposal = self.board.options.allowance.again(closed, seen)
@@ -58,6 +67,13 @@ class Proposals:
                 emit("trial_started", trial=trial.index, learner=learner, params=params)
                 return trial
         return None  # a space so small that all of it was tried
+
+    def _put_off_the_dear(self, cheap: Callable[[str], bool]) -> None:
+        """Move what is not cheap from the head of the portfolio behind all the rest."""
+        while self._portfolio and not cheap(self._portfolio[0][0]):
+            self._put_off.append(self._portfolio.popleft())
+        if not self._portfolio:
+            self._portfolio, self._put_off = self._put_off, self._portfolio
 
     def _proposal(
         self, closed: Sequence[Trial], affordable: Callable[[str], bool], attempt: int

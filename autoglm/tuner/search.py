@@ -29,7 +29,7 @@ NO_LIMIT_S = 1e8
 #: A fit may take so many times what is planned for one, or what an earlier fold took.
 FIRST_FIT, NEXT_FIT = 3.0, 2.5
 #: ... but at least this long, seconds.
-LEAST_S = 0.5
+LEAST_S, FIRST_LEAST_S = 0.5, 1.5
 
 
 @dataclass
@@ -136,7 +136,7 @@ class Search:
         if left == NO_LIMIT_S or (planned is None and not trial.results):
             return left
         wanted = NEXT_FIT * trial.seconds() if trial.results else FIRST_FIT * (planned or 0.0)
-        return min(left, max(LEAST_S, wanted))
+        return min(left, max(LEAST_S if trial.results else FIRST_LEAST_S, wanted))
 
     def _take(self, result: Result) -> None:
         """Acknowledge a result: into the journal first, then into the trial."""

@@ -25,6 +25,8 @@ _MOST_EPOCHS, _LEAST_EPOCHS = 100, 12
 _ROWS = 1000
 #: A fit is not squeezed below so many steps, unless its deadline demands it.
 _LEAST_STEPS = 200
+#: However hasty the plan, a network that learns for less than this, seconds, learns too little.
+LEAST_S = 0.9
 
 
 @dataclass
@@ -162,7 +164,7 @@ def planned_steps(shape: Shape, n: int, batch: int, params: Params, facts: Facts
     steps = max(1, round(float(params.get("epochs", epochs)) * n / batch))
     if facts.fit_seconds is None:
         return steps
-    affordable = int(facts.fit_seconds / step_seconds(shape, batch))
+    affordable = int(max(LEAST_S, facts.fit_seconds) / step_seconds(shape, batch))
     return min(steps, max(_LEAST_STEPS, affordable))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from tuner_work import build_work
@@ -77,6 +78,27 @@ def test_the_best_get_all_folds_and_are_compared_on_the_first(work: Workspace) -
     # Nothing is fitted twice.
     asked = [(job.key, job.fold) for job in executor.jobs]
     assert len(asked) == len(set(asked))
+
+
+class Slow(InlineExecutor):
+    """Tells of fits that they took two seconds."""
+
+    def wait(self, timeout: float) -> list[Result]:
+        return [replace(result, seconds=2.0) for result in super().wait(timeout)]
+
+
+def test_what_costs_much_of_the_time_waits_for_what_does_not(work: Workspace) -> None:
+    order = tuple((name, {}) for name in ("lightgbm", "hist_gbm", "linear", "knn"))
+    tried = {}
+    for limit_s in (20.0, 3600.0):
+        options = SearchOptions(max_trials=4, order=order)
+        with Journal(work.folder / f"journal-{limit_s}.log") as journal:
+            budget, executor = TimeBudget(limit_s), Slow(work.folder)
+            found = Search(work, journal, executor, budget, ONE_FOLD_FIRST, options).run()
+        tried[limit_s] = [trial.learner for trial in found.trials]
+    # For two classes histogram boosting takes about twice as long as LightGBM.
+    assert tried[20.0] == ["lightgbm", "linear", "knn", "hist_gbm"]
+    assert tried[3600.0] == ["lightgbm", "hist_gbm", "linear", "knn"]
 
 
 def test_starting_a_worker_is_not_the_time_of_its_first_job(work: Workspace) -> None:
