@@ -111,7 +111,8 @@ def test_a_size_is_kept_by_what_is_saved(free: Predictor, tmp_path: Path) -> Non
     assert saved_mb(model.run_dir / "model") <= limit
     # As a file it is smaller still.
     assert load(model.run_dir / "model").save(tmp_path / "m.aglm").stat().st_size / 1e6 < limit
-    assert "linear" in {m.learner for m in model.blend.members}
+    assert model.facts is not None
+    assert (model.facts.score or 0.0) > 0.7  # small, and a model all the same
 
 
 def test_a_contract_that_cannot_be_kept_gives_the_nearest_model(

@@ -165,10 +165,13 @@ def test_a_fit_ends_early_when_time_is_short() -> None:
 def test_a_wish_for_haste_shortens_the_training() -> None:
     fold, facts = table("regression", waves, n=4000)
     shape, params = network(8, 1).shape, MLP().defaults(facts)[0]
-    usual = planned_steps(shape, 4000, 64, params, facts)
-    hasty = planned_steps(shape, 4000, 64, params, replace(facts, fit_seconds=0.1))
+    usual = planned_steps(shape, 400_000, 64, params, facts)
+    hasty = planned_steps(shape, 400_000, 64, params, replace(facts, fit_seconds=2.0))
     assert hasty < usual
-    assert hasty == planned_steps(shape, 4000, 64, params, replace(facts, fit_seconds=0.1))
+    assert hasty == planned_steps(shape, 400_000, 64, params, replace(facts, fit_seconds=2.0))
+    # Below a second or so nothing is learned, whatever the wish.
+    least = planned_steps(shape, 400_000, 64, params, replace(facts, fit_seconds=0.01))
+    assert 200 < least < hasty
     model = MLP().fit(fold, params, replace(facts, fit_seconds=0.05), Limits())
     assert np.isfinite(model.predict(fold.X)).all()
 
