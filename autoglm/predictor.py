@@ -513,9 +513,15 @@ def _rebuilt(
         raise no_variant(variant)
     fast = Blend.load(quick) if quick else None
     blend = fast if fast is not None and variant == "fast" else Blend.load(_below(files, "blend/"))
+    prepared = Prepared.load(_below(files, "prepared/"))
+    width = len(prepared.encoder.tree_names())
+    for one in (blend, fast):
+        # Trees follow their numbers into the row without looking.
+        if one is not None and one.facts.n_features["tree"] != width:
+            raise ValueError("the models were fitted to other columns")
     made = Predictor(
         spec=TaskSpec.from_json(files["spec.json"]),
-        prepared=Prepared.load(_below(files, "prepared/")),
+        prepared=prepared,
         blend=blend,
         receipts=receipts,
         trials=json.loads(files["trials.json"]),

@@ -224,20 +224,26 @@ def booster_of(text: str) -> Any:
         raise ValueError(f"not a LightGBM model: {error}") from error
 
 
-def load_trees(files: Mapping[str, bytes], facts: Facts) -> TreeModel:
-    """Read what `TreeModel.dump` wrote.
+def load_trees(
+    files: Mapping[str, bytes], facts: Facts, n_features: int | None = None
+) -> TreeModel:
+    """Read what `TreeModel.dump` wrote, of `n_features` columns or those of the tree view.
 
     Raises
     ------
     ValueError
-        When the file is missing or damaged.
+        When the file is missing or damaged, or is of a model for another task.
     """
     if _FILE not in files:
         raise ValueError(f"the model has no {_FILE}")
     text = unpack_text(files[_FILE])
     require_sound(text)
     model = TreeModel(text, 1 if facts.regression else facts.n_classes)
-    _ = model.booster  # read it now: a damaged text must not fail in the first prediction
+    # Read it now: a damaged text must not fail in the first prediction.
+    booster, outputs = model.booster, model.n_classes if model.n_classes > 2 else 1
+    wanted = facts.n_features["tree"] if n_features is None else n_features
+    if (booster.num_feature(), booster.num_model_per_iteration()) != (wanted, outputs):
+        raise ValueError("the trees are not of this task")
     return model
 
 

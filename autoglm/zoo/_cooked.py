@@ -79,13 +79,12 @@ def load_cooked(files: Mapping[str, bytes], facts: Facts) -> CookedTrees | TreeM
     ValueError
         When a file is missing or damaged.
     """
-    trees = load_trees(files, facts)
     if len(files) == 1:
-        return trees
+        return load_trees(files, facts)
     recipe = Recipe.load(files)
-    if trees.booster.num_feature() != recipe.width + recipe.columns:
-        raise ValueError("the trees and the recipe of the model do not fit together")
-    return CookedTrees(recipe, trees)
+    if recipe.width != facts.n_features["tree"]:
+        raise ValueError("the recipe is not of this task")
+    return CookedTrees(recipe, load_trees(files, facts, recipe.width + recipe.columns))
 
 
 def merge_cooked(models: Sequence[Model]) -> Model | None:

@@ -38,7 +38,10 @@ class SingleRow:
     """
 
     def __init__(self, booster: Any, rounds: int, n_outputs: int) -> None:
-        self._booster = booster
+        # The library writes as many scores, and reads as many features, as the model says.
+        if booster.num_model_per_iteration() != n_outputs:
+            raise ValueError("the model has another number of outputs")
+        self._booster, self._shape = booster, (booster.num_feature(),)
         library = _library()
         config = ctypes.c_void_p()
         failed = library.LGBM_BoosterPredictForMatSingleRowFastInit(
@@ -47,7 +50,7 @@ class SingleRow:
             ctypes.c_int(0),
             ctypes.c_int(rounds),
             ctypes.c_int(_FLOAT32),
-            ctypes.c_int32(booster.num_feature()),
+            ctypes.c_int32(self._shape[0]),
             ctypes.c_char_p(_OPTIONS),
             ctypes.byref(config),
         )
@@ -63,6 +66,8 @@ class SingleRow:
 
     def __call__(self, row: NDArray[np.float32]) -> Any:
         """Return the raw scores, a ctypes array of doubles, of a row (p,) without gaps."""
+        if row.shape != self._shape:
+            raise ValueError("the row has another number of features than the model")
         out = self._out()
         if self._predict(self._config, row.ctypes.data, self._count_at, out):
             raise ValueError(f"LightGBM: {_library().LGBM_GetLastError().decode()}")

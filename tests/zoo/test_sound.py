@@ -57,3 +57,31 @@ def test_a_tree_that_is_none_is_refused(text: str, name: str, value: str) -> Non
         bad = changed(text, name, value)
     with pytest.raises(ValueError, match="not a"):
         load_trees({"model.txt.z": pack_text(bad)}, FACTS)
+
+
+@pytest.mark.parametrize(
+    ("line", "other"),
+    [
+        ("max_feature_idx=2", "max_feature_idx=90000"),
+        ("num_tree_per_iteration=1", "num_tree_per_iteration=5"),
+    ],
+)
+def test_trees_of_another_shape_are_refused(text: str, line: str, other: str) -> None:
+    assert line in text
+    bad = text.replace(line, other).replace(
+        "num_class=1\n", "num_class=5\n" if "5" in other else "num_class=1\n"
+    )
+    if "90000" in other:
+        names = " ".join(f"f{i}" for i in range(90001))
+        bad = re.sub("feature_names=.*", f"feature_names={names}", bad)
+        bad = re.sub("feature_infos=.*", "feature_infos=" + " ".join(["none"] * 90001), bad)
+    with pytest.raises(ValueError, match=r"not of this task|not a LightGBM model"):
+        load_trees({"model.txt.z": pack_text(bad)}, FACTS)
+
+
+def test_a_row_of_another_length_is_not_followed(text: str) -> None:
+    answer = load_trees({"model.txt.z": pack_text(text)}, FACTS).one_row()
+    assert answer is not None
+    assert 0 < float(answer(np.zeros(3, np.float32))) < 1
+    with pytest.raises(ValueError, match="features"):
+        answer(np.zeros(2, np.float32))
