@@ -22,10 +22,10 @@ import numpy as np
 
 from autoglm.core import hooks
 from autoglm.core.imports import need
+from autoglm.tuner.executor import THREADS
 
 #: Other versions of these, or none, give other models.
 _DECISIVE = ("catboost", "lightgbm", "numpy", "scikit-learn", "scipy", "torch")
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 class Parcel(TypedDict):
@@ -78,7 +78,7 @@ class Fitter:
     """
 
     def __init__(self, plugins: Sequence[str], paths: Sequence[str]) -> None:
-        os.environ.update(dict.fromkeys(_THREADS, "1"))
+        os.environ.update(dict.fromkeys(THREADS, "1"))
         sys.path += [path for path in paths if path not in sys.path]
         for name in plugins:
             hooks.register(importlib.import_module(name))

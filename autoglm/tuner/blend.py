@@ -16,7 +16,7 @@ from autoglm.evaluate.calibrate import Calibrator, fit_calibrator
 from autoglm.evaluate.threshold import LabelRule, choose_rule
 from autoglm.tuner.board import available_learners
 from autoglm.tuner.ensemble import LINEAR, Pool
-from autoglm.tuner.library import Mix, choose_best, folds_kept
+from autoglm.tuner.library import Mix
 from autoglm.tuner.scoring import MetricChoice, Scorer
 from autoglm.tuner.trials import Trial
 from autoglm.tuner.workspace import Workspace, facts_from
@@ -172,34 +172,6 @@ class Outcome:
     score: float
     rows: NDArray[np.int64]
     prediction: Array
-
-
-def build_blend(
-    trials: Sequence[Trial],
-    work: Workspace,
-    *,
-    max_predict_us: float = DEFAULT_PREDICT_US,
-    max_size_mb: float = float("inf"),
-    seed: int = 0,
-) -> Outcome:
-    """Choose, calibrate and load the full ensemble from finished trials.
-
-    Parameters
-    ----------
-    trials
-        Complete trials; at least one.
-    work
-        Their workspace.
-    max_predict_us
-        Bound on the prediction time of a row in a batch, on one thread, microseconds.
-    max_size_mb
-        Bound on the size of the models.
-    seed
-        Seed of the calibration and the threshold.
-    """
-    mix, _ = choose_best(trials, work, max_predict_us, max_size_mb)
-    folds = folds_kept(mix.trials, mix.weights, max_predict_us, max_size_mb)
-    return assemble(mix, folds, work, seed=seed)
 
 
 def assemble(

@@ -25,7 +25,8 @@ from autoglm.core.errors import WorkerError
 from autoglm.core.text import say
 
 START_LIMIT_S = 60.0
-_THREADS = (
+#: What keeps the libraries of a fit at one thread.
+THREADS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -215,7 +216,7 @@ class ProcessExecutor:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,  # a second line that waits in a buffer would never be selected
-            env=os.environ | dict.fromkeys(_THREADS, "1") | {"PYTHONPATH": path},
+            env=os.environ | dict.fromkeys(THREADS, "1") | {"PYTHONPATH": path},
             start_new_session=True,  # Ctrl-C is for us to handle
         )
         worker = _Worker(process)

@@ -12,7 +12,6 @@ is in both a teaching table and the last one.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
 import statistics
@@ -26,6 +25,9 @@ import pandas as pd
 
 from autoglm.automl import AutoTask
 from autoglm.core.events import Event, subscribe
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+from catalog import loader_of
 
 #: (what teaches, what is then run); "name:0" and "name:1" are halves of one table.
 PAIRS: tuple[tuple[tuple[str, ...], str], ...] = (
@@ -117,7 +119,7 @@ def _reached(run: dict[str, Any], goal: float) -> tuple[int, float] | None:
 
 def _table(name: str, args: argparse.Namespace) -> tuple[pd.DataFrame, str, str]:
     source, _, half = name.partition(":")
-    task = _loader(args.catalog).load_task(source, args.catalog, 0)
+    task = loader_of(args.catalog).load_task(source, args.catalog, 0)
     frame = task.X_train.drop(columns="target", errors="ignore")
     frame = frame.assign(target=task.y_train.to_numpy())
     frame = frame.sample(frac=1.0, random_state=0)
@@ -125,15 +127,6 @@ def _table(name: str, args: argparse.Namespace) -> tuple[pd.DataFrame, str, str]
         frame = frame.iloc[int(half) :: 2]
     frame = frame.iloc[: args.rows].reset_index(drop=True)
     return frame, task.task_type, task.metric
-
-
-def _loader(catalog: Path) -> Any:
-    spec = importlib.util.spec_from_file_location("catalog_load", catalog.parent / "load.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["catalog_load"] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def _row(record: dict[str, Any]) -> str:

@@ -8,18 +8,19 @@ ones appear at several sizes. All cuts of one source are left out together.
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from generate import make_table
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+from catalog import loader_of
 
 METRICS = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
 GROUPS = ("tabular", "tabular-text")
@@ -71,7 +72,7 @@ class Tables:
     """
 
     def __init__(self, catalog: Path | None) -> None:
-        self._loader = None if catalog is None else _loader(catalog)
+        self._loader = None if catalog is None else loader_of(catalog)
         self._catalog = catalog
         self._entries: dict[str, Any] = self._loader.read_catalog(catalog) if self._loader else {}
         self._loaded: tuple[str, pd.DataFrame] | None = None
@@ -130,13 +131,3 @@ def _bundled(source: str) -> pd.DataFrame:
     if kind != "regression":
         frame["target"] = [f"class {int(v)}" for v in frame["target"]]
     return frame
-
-
-def _loader(catalog: Path) -> ModuleType:
-    """Import the ``load.py`` that stands beside a catalog."""
-    spec = importlib.util.spec_from_file_location("catalog_load", catalog.parent / "load.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["catalog_load"] = module  # its dataclasses look themselves up
-    spec.loader.exec_module(module)
-    return module

@@ -16,7 +16,6 @@ are usually meant.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import multiprocessing
 import os
@@ -30,6 +29,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+from catalog import loader_of
 
 TABLES = ("adult", "bank_marketing", "higgs7k")
 SAMPLERS = ("grid", "random", "tpe", "gp", "auto")
@@ -226,7 +228,7 @@ def _bout(contest: Contest, args: dict[str, Any], folder: Path) -> Bout:
     rows, _, _, fit_s = args["sizes"][contest.learner]
     named = args["portfolios"]
     os.environ["AUTOGLM_PORTFOLIO"] = str(named / f"{contest.table}.toml") if named else "fixed"
-    data = _loader(args["catalog"]).load_task(contest.table, args["catalog"], 0)
+    data = loader_of(args["catalog"]).load_task(contest.table, args["catalog"], 0)
     frame = data.X_train.assign(**{data.y_train.name: data.y_train})
     frame = frame.sample(min(len(frame), rows), random_state=contest.seed).reset_index(drop=True)
     task = AutoTask.create("binary", dataset=frame, target=data.y_train.name, metric="roc_auc")
@@ -242,15 +244,6 @@ def _bout(contest: Contest, args: dict[str, Any], folder: Path) -> Bout:
     test = prepared.encoder.transform(columns, {learner.view})[learner.view]
     y_test = data.y_test.astype(str).to_numpy() == str(prepared.target.names[1])
     return Bout(work, learner, test, y_test, fit_s)
-
-
-def _loader(catalog: Path) -> Any:
-    spec = importlib.util.spec_from_file_location("catalog_load", catalog.parent / "load.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["catalog_load"] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 # --- summary -----------------------------------------------------------------

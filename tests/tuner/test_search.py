@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,12 @@ from autoglm.core.budget import TimeBudget
 from autoglm.core.errors import BudgetError
 from autoglm.core.events import subscribe
 from autoglm.core.journal import Journal, read_journal
-from autoglm.tuner.blend import Blend, build_blend
+from autoglm.tuner.blend import Blend, Outcome, assemble
 from autoglm.tuner.executor import Executor, InlineExecutor, Job, ProcessExecutor, Result
+from autoglm.tuner.library import choose_best, folds_kept
 from autoglm.tuner.plan import Plan
 from autoglm.tuner.search import Search, SearchOptions, SearchOutcome
+from autoglm.tuner.trials import Trial
 from autoglm.tuner.workspace import Workspace
 
 PLAN = Plan(n_folds=3, repeats=1, depth=3, explore=1.0)
@@ -103,6 +106,12 @@ def test_a_learner_that_fails_is_reported_and_the_search_goes_on(work: Workspace
     (result,) = runner.wait(0.0)
     assert result.score is None
     assert result.error
+
+
+def build_blend(trials: Sequence[Trial], work: Workspace) -> Outcome:
+    """Return the blend that is chosen among trials when everything is allowed."""
+    mix, _ = choose_best(trials, work, np.inf, np.inf)
+    return assemble(mix, folds_kept(mix.trials, mix.weights, np.inf, np.inf), work)
 
 
 def test_time_ends_a_search_and_a_blend_comes_out(work: Workspace) -> None:
