@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -17,10 +16,10 @@ from autoglm.zoo._labels import sigmoid, softmax
 from autoglm.zoo._native import SingleRow
 from autoglm.zoo._scorer import TreeScorer, scorer_of
 from autoglm.zoo._sound import require_sound_trees
+from autoglm.zoo._threads import predict_threads
 from autoglm.zoo.contract import Array, Facts, Model, RowAnswer
 
 _FILE = "model.txt.z"
-_MANY_ROWS = 1000
 #: Rows from which on trees are asked in another form than LightGBM's, which takes time to
 #: make; for a booster just trained its text has to be written first.
 _MANY, _MANY_LIVE = 500, 3000
@@ -33,13 +32,6 @@ _NOT_NEEDED = ("leaf_weight", "internal_value", "internal_weight")
 _LEAVES = re.compile(r"^num_leaves=(\d+)$", re.MULTILINE)
 _TREE = re.compile(r"^Tree=\d+$", re.MULTILINE)
 _SPLITS = re.compile(r"^split_feature=(.*)$", re.MULTILINE)
-
-
-def predict_threads(n_rows: int) -> int:
-    """Return the threads to predict with: ``AUTOGLM_PREDICT_THREADS``, else all for many rows."""
-    if n_rows <= _MANY_ROWS:
-        return 1
-    return int(os.environ.get("AUTOGLM_PREDICT_THREADS", "0"))
 
 
 class TreeModel(Model):

@@ -12,6 +12,7 @@ from autoglm.core.space import Params
 from autoglm.zoo._backprop import Adam, Backprop
 from autoglm.zoo._labels import loss, weights_of
 from autoglm.zoo._members import Floats, Members, Shape, mean_answer
+from autoglm.zoo._threads import in_blocks
 from autoglm.zoo.contract import Array, Facts, Fold, Limits
 
 _WARM_UP = 0.1
@@ -153,7 +154,7 @@ class Training:
 def answer(net: Members, X: Floats, *, regression: bool) -> Array:
     """Return the mean answer of the members to rows (n, q), block by block."""
     first, step = net.first(), max(16, _BLOCK // (net.shape.members * max(net.shape.hidden)))
-    blocks = [net.scores(X[i : i + step], first) for i in range(0, max(1, len(X)), step)]
+    blocks = in_blocks(lambda a, b: net.scores(X[a:b], first), len(X), step)
     return mean_answer(np.concatenate(blocks, axis=1), regression=regression)
 
 

@@ -12,14 +12,13 @@ Regression Trees" (SIGIR 2015).
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autoglm.zoo._forest_text import Forest, Ints, read_forest
+from autoglm.zoo._forest_text import Ints, read_forest
 from autoglm.zoo._scorer_tables import Bits, Builder, Group
 
 #: Rows at a time: what is worked on stays in the cache.
@@ -27,6 +26,8 @@ _ROWS = 256
 #: Rows that make a thread worth starting.
 _THREAD_ROWS = 2000
 _MOST_LEAVES = 256
+#: Tables of forests with many thousand thresholds take more to make than they ever save.
+_MOST_BYTES = 64e6
 #: Nanoseconds: a 4-byte word of a table, a leaf, and a step of LightGBM from node to node.
 _WORD_NS, _LEAF_NS, _STEP_NS = 0.25, 2.5, 4.0
 
@@ -36,18 +37,17 @@ class TreeScorer:
 
     Parameters
     ----------
-    forest
-        Trees of at most 256 leaves.
+    builder
+        Makes the tables; of trees of at most 256 leaves.
     """
 
-    def __init__(self, forest: Forest) -> None:
-        self.n_outputs = forest.n_outputs
-        builder = Builder(forest)
+    def __init__(self, builder: Builder) -> None:
+        self.n_outputs = builder.forest.n_outputs
         self._columns, self._groups = builder.columns, list(builder.groups())
 
     def __call__(self, X: NDArray[np.float32], threads: int = 1) -> NDArray[np.float64]:
-        """Return the sum over all trees (n, n_outputs) for rows (n, p); 0 threads are all."""
-        wanted = min(threads or os.cpu_count() or 1, len(X) // _THREAD_ROWS)
+        """Return the sum over all trees (n, n_outputs) for rows (n, p)."""
+        wanted = min(threads, len(X) // _THREAD_ROWS)
         if wanted <= 1:
             return self._sums(X)
         with ThreadPoolExecutor(wanted) as pool:
@@ -82,7 +82,10 @@ def scorer_of(text: str) -> TreeScorer | None:
     forest = read_forest(text)
     if forest is None or forest.n_leaves.max(initial=0) > _MOST_LEAVES:
         return None
-    scorer = TreeScorer(forest)
+    builder = Builder(forest)
+    if builder.table_bytes() > _MOST_BYTES:
+        return None
+    scorer = TreeScorer(builder)
     walked = _STEP_NS * float((np.log2(forest.n_leaves) + 1).sum())
     return scorer if scorer.row_ns < walked else None
 

@@ -119,16 +119,37 @@ class Builder:
 
     def groups(self) -> Iterator[Group]:
         """Yield groups of trees of about one size."""
-        order = np.argsort(self.forest.n_leaves, kind="stable")
-        for trees in np.split(order, range(_TREES, len(order), _TREES)):
+        for trees in self._split():
             outputs = trees % self.forest.n_outputs
             yield self._group(trees[np.argsort(outputs, kind="stable")])
 
+    def table_bytes(self) -> int:
+        """Return the bytes that the tables of all groups will take."""
+        total = 0
+        for trees in self._split():
+            words, bits = self._shape(trees)
+            nodes = np.isin(self._tree_of_node, trees)
+            columns, at = self._column_of[nodes], self.forest.threshold[nodes]
+            order = np.lexsort((at, columns))
+            columns, at = columns[order], at[order]
+            lines = int(((np.diff(columns) != 0) | (np.diff(at) != 0)).sum())
+            lines += 3 * len(np.unique(columns))
+            total += lines * len(trees) * words * bits // 8
+        return total
+
+    def _split(self) -> list[Ints]:
+        order = np.argsort(self.forest.n_leaves, kind="stable")
+        return np.split(order, range(_TREES, len(order), _TREES))
+
+    def _shape(self, trees: Ints) -> tuple[int, int]:
+        """Return the words for each of some trees, and the bits of a word."""
+        most = int(self.forest.n_leaves[trees].max())
+        bits = next((w for w in _WIDTHS if w >= most), _WIDTHS[-1])
+        return -(-most // bits), bits
+
     def _group(self, trees: Ints) -> Group:
         forest = self.forest
-        most = int(forest.n_leaves[trees].max())
-        bits = next((w for w in _WIDTHS if w >= most), _WIDTHS[-1])
-        words = -(-most // bits)
+        words, bits = self._shape(trees)
         rank = np.full(len(forest.n_leaves), -1)
         rank[trees] = np.arange(len(trees))
         leaves = np.flatnonzero(rank[self._tree_of_leaf] >= 0)

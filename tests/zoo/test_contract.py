@@ -192,8 +192,10 @@ def test_merged_models_predict_about_the_mean(learner: Learner, task: TaskType) 
         return
     mean = np.mean([m.predict(fold.X) for m in models], axis=0)
     got = check_prediction(merged, fold.X, facts)
-    # The mean of raw scores is near the mean of probabilities, and equal for numbers.
-    assert np.abs(got - mean).mean() < (1e-6 if task == "regression" else 0.05)
+    # The mean of raw scores is near the mean of probabilities, and equal for numbers; neighbours
+    # are looked for among the rows of all.
+    exact = task == "regression" and learner.name != "knn"
+    assert np.abs(got - mean).mean() < (1e-6 if exact else 0.1 if learner.name == "knn" else 0.05)
     loaded = learner.load(merged.dump(), facts)
     np.testing.assert_array_equal(loaded.predict(fold.X), got)
 
