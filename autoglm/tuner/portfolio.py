@@ -40,6 +40,7 @@ ORDER: tuple[tuple[str, int], ...] = (
     ("linear_text", 0),
     ("lightgbm", 0),
     ("linear", 0),
+    ("lightgbm", 8),
     ("lightgbm", 6),
     ("mlp", 0),
     ("lightgbm", 4),

@@ -47,11 +47,11 @@ class LightGBM(Learner):
             "lambda_l1": Float(1e-4, 10.0, log=True),
             "lambda_l2": Float(1e-3, 30.0, log=True),
             "extra_trees": Choice((False, True)),
-            **({"ordinal": Choice((False, True))} if facts.categorical else {}),
+            **(_ways() if facts.categorical else {}),
         }
 
     def defaults(self, facts: Facts) -> Sequence[Params]:
-        """Eight configurations that differ in kind: tuned, random splits, shallow, wide, ..."""
+        """Nine configurations that differ in kind: tuned, random splits, shallow, wide, ..."""
         return _portfolio(facts)
 
     def fit(
@@ -154,6 +154,15 @@ def _identity(X: Any) -> tuple[Any, ...]:
     return (id(X),)
 
 
+#: Sets of codes up to this size are split off one code at a time, and all up to the other.
+_SETS, _EACH = 4, 1000
+
+
+def _ways() -> Space:
+    """Return the ways to split categories: in order, one at a time, or in sets."""
+    return {"ordinal": Choice((False, True)), "max_cat_to_onehot": Choice((_SETS, _EACH))}
+
+
 #: Parameters that LightGBM does not know.
 _OURS = ("rounds", "ordinal", "features")
 
@@ -184,7 +193,7 @@ def _settings(params: Params, facts: Facts, n_train: int, seed: int) -> Params:
         # A leaf must be able to exist at all.
         small["min_data_in_leaf"] = min(int(own.get("min_data_in_leaf", 20)), max(1, n_train // 5))
     bagging: Params = {"bagging_freq": 1 if own.get("bagging_fraction", 1.0) < 1.0 else 0}
-    cats: Params = {"max_cat_to_onehot": 4, "cat_smooth": 10.0, "cat_l2": 10.0}
+    cats: Params = {"max_cat_to_onehot": _SETS, "cat_smooth": 10.0, "cat_l2": 10.0}
     return _DATASET | cats | goal | bagging | {"seed": seed} | own | small
 
 
@@ -232,6 +241,7 @@ def _portfolio(facts: Facts) -> list[Params]:
         "lambda_l2": 1.0,
     }
     codes: Params = {"ordinal": True} if facts.categorical else {}
+    each: Params = {"max_cat_to_onehot": _EACH} if facts.categorical else {}
     portfolio: list[Params] = [
         usual,
         usual | {"extra_trees": True, "learning_rate": 0.08, "feature_fraction_bynode": 0.6,
@@ -245,6 +255,9 @@ def _portfolio(facts: Facts) -> list[Params]:
         usual | {"features": "target+cross+arithmetic"} | codes,
         usual | {"features": "arithmetic", "learning_rate": 0.1,
                  "num_leaves": 4 if n < 4000 else 8},
+        # Nothing is left to chance: small trees over all features, one category at a time.
+        usual | {"learning_rate": 0.1, "num_leaves": 8, "feature_fraction_bynode": 1.0,
+                 "bagging_fraction": 1.0, "min_data_in_leaf": max(2, smallest // 4)} | each,
     ]  # fmt: skip
     return [one | {"learning_rate": _affordable_rate(one, facts)} for one in portfolio]
 
