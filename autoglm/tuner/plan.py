@@ -8,9 +8,9 @@ from autoglm.zoo.contract import Facts
 from autoglm.zoo.costs import boosting_seconds
 
 #: Fits that should find room: a dozen configurations on all folds; or, where that is out of
-#: reach, eight on one fold and the other folds of the best three.
+#: reach, five on one fold and the other folds of the best one.
 FITS_OF_SMALL = 60
-FITS_OF_LARGE = 20
+FITS_OF_LARGE = 12
 #: Fits may be made so many times cheaper than a default one before they are too coarse.
 MOST_HASTE = 2.5
 

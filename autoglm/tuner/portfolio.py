@@ -45,6 +45,7 @@ ORDER: tuple[tuple[str, int], ...] = (
     ("mlp", 0),
     ("lightgbm", 4),
     ("catboost", 0),
+    ("mlp", 2),
     ("lightgbm", 2),
     ("spline_linear", 0),
     ("hist_gbm", 0),
@@ -55,12 +56,17 @@ ORDER: tuple[tuple[str, int], ...] = (
     ("lightgbm", 3),
     ("knn", 0),
     ("lightgbm", 5),
+    ("mlp", 3),
     ("mlp", 1),
     ("elastic", 0),
 )
 #: What comes before everything that was learned: something to fall back on at once, and what
 #: reads text, which the tables that the portfolio is learned on have little of.
 LEAD: tuple[tuple[str, int], ...] = (("constant", 0), ("linear_text", 0))
+#: With more classes than this, where each has trees of its own, a network costs least.
+MANY_CLASSES = 10
+#: What then comes first.
+OF_MANY_CLASSES: tuple[tuple[str, int], ...] = (("mlp", 1), ("lightgbm", 8), ("knn", 0))
 
 Step = tuple[str, Params]
 
@@ -124,11 +130,25 @@ def portfolio(learners: Mapping[str, Learner], facts: Facts) -> list[Step]:
     fitting = {n: one for n, one in learners.items() if one.available() and one.suits(facts)}
     by_hand = _in_order(fitting, facts)
     setting = resolve().settings.portfolio
-    if setting == "fixed":
-        return by_hand
-    book = read_portfolio(None if setting == "learned" else Path(setting))
-    learned = list(_resolved(book.steps_for(facts), fitting, facts))
-    return _merged(learned, by_hand, frozenset(book.learners)) if learned else by_hand
+    steps = by_hand
+    if setting != "fixed":
+        book = read_portfolio(None if setting == "learned" else Path(setting))
+        learned = list(_resolved(book.steps_for(facts), fitting, facts))
+        steps = _merged(learned, by_hand, frozenset(book.learners)) if learned else by_hand
+    return _for_many_classes(steps, fitting, facts)
+
+
+def _for_many_classes(
+    steps: list[Step], fitting: Mapping[str, Learner], facts: Facts
+) -> list[Step]:
+    """Return the steps with a network before most trees where there are many classes."""
+    if facts.n_classes <= MANY_CLASSES:
+        return steps
+    known = [(n, list(fitting[n].defaults(facts)), i) for n, i in OF_MANY_CLASSES if n in fitting]
+    first = [(n, dict(defaults[i])) for n, defaults, i in known if i < len(defaults)]
+    rest = [step for step in steps if step not in first]
+    place = sum((n, 0) in LEAD for n, _ in rest)
+    return [*rest[:place], *first, *rest[place:]]
 
 
 def size_class(n_rows: int) -> str:

@@ -94,12 +94,14 @@ class Proposals:
         allowance = board.options.allowance
         ranked = [
             n for n in self._ranked(closed)
-            if affordable(n) and not _fails(n, closed) and self._has_more(n, drawn[n] + attempt)
+            if not _fails(n, closed) and self._has_more(n, drawn[n] + attempt)
             and allowance.shaped(n, {}, closed) is not None
         ]  # fmt: skip
-        if not ranked:
+        # What is left of the time does not go to learners that only recommend themselves by haste.
+        able = [n for n in ranked[:LEARNERS_SEARCHED] if affordable(n)]
+        if not able:
             return None
-        learner = ranked[(len(board.trials) + attempt) % min(LEARNERS_SEARCHED, len(ranked))]
+        learner = able[(len(board.trials) + attempt) % len(able)]
         complete = [t for t in closed if t.state == "complete"]
         past = [
             Observation(t.params, allowance.worth(t, complete, board.compared))

@@ -28,6 +28,8 @@ _ROWS = 1000
 _LEAST_STEPS = 200
 #: However hasty the plan, a network that learns for less than this, seconds, learns too little.
 LEAST_S = 0.9
+#: ... and it may take so many times as long as other fits are meant to.
+PATIENCE = 2.0
 
 
 @dataclass
@@ -165,7 +167,7 @@ def planned_steps(shape: Shape, n: int, batch: int, params: Params, facts: Facts
     steps = max(1, round(float(params.get("epochs", epochs)) * n / batch))
     if facts.fit_seconds is None:
         return steps
-    affordable = int(max(LEAST_S, facts.fit_seconds) / step_seconds(shape, batch))
+    affordable = int(max(LEAST_S, PATIENCE * facts.fit_seconds) / step_seconds(shape, batch))
     return min(steps, max(_LEAST_STEPS, affordable))
 
 

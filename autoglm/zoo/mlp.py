@@ -85,7 +85,7 @@ class MLP(Learner):
         }
 
     def defaults(self, facts: Facts) -> Sequence[Params]:
-        """Two configurations: members that share their layers, and one deeper network."""
+        """Members that share their layers, one deeper network; for classes each also unbound."""
         common = {"spread": 0.1, "frequencies": 16}
         single = {**common, "members": 1, "width": 128, "layers": 3, "learning_rate": 6e-3}
         if facts.regression:
@@ -103,6 +103,9 @@ class MLP(Learner):
         return [
             members | {"dropout": drop, "decay": 1.0},
             single | {"dropout": round(1.6 * drop, 3), "decay": 2.0},
+            # Where classes follow from the cells without noise, caution only blurs.
+            single | {"dropout": 0.1, "decay": 0.5},
+            members | {"dropout": 0.05, "decay": 0.5, "learning_rate": 6e-3},
         ]
 
     def fit(self, fold: Fold, params: Params, facts: Facts, limits: Limits) -> NetworkModel:

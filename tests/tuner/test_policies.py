@@ -101,6 +101,27 @@ def test_what_costs_much_of_the_time_waits_for_what_does_not(work: Workspace) ->
     assert tried[3600.0] == ["lightgbm", "hist_gbm", "linear", "knn"]
 
 
+class SlowButLightGBM(TwoSlots):
+    """Says that every fit but those of LightGBM took two seconds."""
+
+    def wait(self, timeout: float) -> list[Result]:
+        return [
+            result if result.key.startswith("lightgbm") else replace(result, seconds=2.0)
+            for result in super().wait(timeout)
+        ]
+
+
+def test_the_last_seconds_do_not_go_to_whoever_is_merely_quick(work: Workspace) -> None:
+    names = ("lightgbm", "knn", "extra_trees")
+    options = SearchOptions(max_trials=8, order=tuple((n, {}) for n in names), learners=names)
+    with Journal(work.folder / "journal.log") as journal:
+        budget, executor = TimeBudget(3.0), SlowButLightGBM(work.folder)
+        found = Search(work, journal, executor, budget, FULL, options).run()
+    assert [t.learner for t in found.trials] == list(names)
+    # It is the worst of the three here, and alone would end in time.
+    assert min(found.trials, key=lambda t: t.score(found.compared)).learner == "lightgbm"
+
+
 def test_starting_a_worker_is_not_the_time_of_its_first_job(work: Workspace) -> None:
     executor = ProcessExecutor(work.folder, 1)
     executor.GRACE_S = 0.5  # type: ignore[misc]

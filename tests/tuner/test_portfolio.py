@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import Any, get_args
@@ -180,6 +181,17 @@ def test_a_learner_that_came_later_keeps_its_place(file: Path) -> None:
     names = [name for name, _ in portfolio(LEARNERS, table)]
     # "linear" was there and was not chosen; "mlp" was not: it may be good.
     assert names.index("mlp") < names.index("linear")
+
+
+@pytest.mark.parametrize("setting", ["learned", "fixed"])
+def test_many_classes_begin_with_a_network(setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOGLM_PORTFOLIO", setting)
+    few, many = facts("multiclass", 5_000), replace(facts("multiclass", 5_000), n_classes=26)
+    before = [name for name, _ in portfolio(LEARNERS, few)]
+    after = [name for name, _ in portfolio(LEARNERS, many)]
+    assert sorted(before) == sorted(after)
+    assert before.index("lightgbm") < before.index("mlp")
+    assert after.index("mlp") < after.index("lightgbm")
 
 
 def test_classes_of_size_meet_without_a_gap() -> None:
