@@ -31,8 +31,10 @@ class Forest:
         (m,) of the inner nodes; children as LightGBM numbers them within a tree.
     nan_left
         (m,) whether NaN goes left.
-    sets
-        For inner nodes that split categories, by number: the codes that go left.
+    by_set
+        (m,) whether an inner node splits categories.
+    set_node, set_code
+        (s,) inner node, in order, and code: one pair for each code that goes left.
     value
         (l,) of the leaves.
     """
@@ -44,7 +46,9 @@ class Forest:
     left: Ints
     right: Ints
     nan_left: NDArray[np.bool_]
-    sets: dict[int, Ints]
+    by_set: NDArray[np.bool_]
+    set_node: Ints
+    set_code: Ints
     value: Floats
 
     @property
@@ -70,7 +74,8 @@ def read_forest(text: str) -> Forest | None:
     # Where no gap was seen in training, a gap counts as 0.
     knows_nan = (kind >> _MISSING) & 3 == _NAN_KIND
     nan_left = np.where(knows_nan, kind & _DEFAULT_LEFT > 0, threshold >= 0.0)
-    categorical = np.flatnonzero(kind & _CATEGORICAL)
+    by_set = kind & _CATEGORICAL > 0
+    set_node, set_code = _sets(lines, n_leaves, threshold, np.flatnonzero(by_set))
     return Forest(
         n_outputs=int(lines["num_tree_per_iteration"][0]),
         n_leaves=n_leaves,
@@ -79,7 +84,9 @@ def read_forest(text: str) -> Forest | None:
         left=left,
         right=right,
         nan_left=nan_left,
-        sets=_sets(lines, n_leaves, threshold, categorical),
+        by_set=by_set,
+        set_node=set_node,
+        set_code=set_code,
         value=_joined(lines["leaf_value"], np.float64),
     )
 
@@ -100,18 +107,28 @@ def _joined(lines: list[str], dtype: Any) -> NDArray[Any]:
 
 def _sets(
     lines: dict[str, list[str]], n_leaves: Ints, threshold: Floats, nodes: Ints
-) -> dict[int, Ints]:
-    """Return the codes that go left, by number of the inner node."""
+) -> tuple[Ints, Ints]:
+    """Return (node, code) of each code that goes left at one of the nodes.
+
+    A node's threshold is the number of its set among those of its tree; sets are bits in words
+    of 32, and boundaries say where the words of a set begin and end.
+    """
     if len(nodes) == 0:
-        return {}
-    trees = np.flatnonzero(_joined(lines["num_cat"], np.int64))
-    bounds = [_joined([b], np.int64) for b in lines["cat_boundaries"]]
-    words = [_joined([w], np.uint32) for w in lines["cat_threshold"]]
-    place = {int(tree): i for i, tree in enumerate(trees)}
-    of_node = np.repeat(np.arange(len(n_leaves)), n_leaves - 1)
-    sets = {}
-    for node in nodes.tolist():
-        i, chosen = place[int(of_node[node])], int(threshold[node])
-        bits = words[i][bounds[i][chosen] : bounds[i][chosen + 1]]
-        sets[node] = np.flatnonzero(np.unpackbits(bits.view(np.uint8), bitorder="little"))
-    return sets
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    counts = _joined(lines["num_cat"], np.int64)
+    trees = np.flatnonzero(counts)
+    bounds = _joined(lines["cat_boundaries"], np.int64)
+    words = _joined(lines["cat_threshold"], np.uint32)
+    first_bound = np.cumsum(counts[trees] + 1) - (counts[trees] + 1)
+    n_words = bounds[first_bound + counts[trees]]
+    first_word = np.cumsum(n_words) - n_words
+    place = np.zeros(len(n_leaves), np.int64)
+    place[trees] = np.arange(len(trees))
+    tree = place[np.repeat(np.arange(len(n_leaves)), n_leaves - 1)[nodes]]
+    chosen = first_bound[tree] + threshold[nodes].astype(np.int64)
+    length = bounds[chosen + 1] - bounds[chosen]
+    within = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
+    taken = words[np.repeat(first_word[tree] + bounds[chosen], length) + within]
+    bits = np.unpackbits(taken.view(np.uint8).reshape(-1, 4), axis=1, bitorder="little")
+    word, bit = np.nonzero(bits)
+    return np.repeat(nodes, length)[word], within[word] * 32 + bit

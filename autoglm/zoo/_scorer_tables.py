@@ -181,10 +181,7 @@ class Builder:
         column = self.columns[number]
         if column.cuts is None:
             left = part.full(column.n_codes + 1)
-            for i, node in enumerate(part.nodes.tolist()):
-                lines = np.ones(column.n_codes + 1, bool)
-                lines[self.forest.sets[node]] = False
-                part.clear(left, np.flatnonzero(lines), np.array([i]))
+            part.clear(left, *self._outside(part.nodes, column.n_codes + 1))
             return Table(number, np.arange(column.n_codes + 1), left)
         cuts = np.searchsorted(column.cuts, self.forest.threshold[part.nodes])
         used, line = np.unique(cuts, return_inverse=True)
@@ -196,6 +193,16 @@ class Builder:
         passed = np.zeros(len(column.cuts), np.int64)
         passed[used] = 1
         return Table(number, np.concatenate([[0], np.cumsum(passed), [len(used) + 1]]), left)
+
+    def _outside(self, nodes: Ints, n_codes: int) -> tuple[Ints, Ints]:
+        """Return (code, place of node) wherever a code does not go left at one of the nodes."""
+        rank = np.full(len(self.forest.feature), -1)
+        rank[nodes] = np.arange(len(nodes))
+        place = rank[self.forest.set_node]
+        outside = np.ones((n_codes, len(nodes)), bool)
+        outside[self.forest.set_code[place >= 0], place[place >= 0]] = False
+        code, which = np.nonzero(outside)
+        return code, which
 
 
 @dataclass(frozen=True)
@@ -274,8 +281,7 @@ class _Layout:
 
 def _columns_of(forest: Forest) -> tuple[list[Column], Ints]:
     """Return the columns that trees look at, and the column of each inner node (m,)."""
-    by_set = np.zeros(len(forest.feature), bool)
-    by_set[list(forest.sets)] = True
+    by_set = forest.by_set
     columns: list[Column] = []
     column_of = np.zeros(len(forest.feature), np.int64)
     for codes in (False, True):
@@ -283,8 +289,8 @@ def _columns_of(forest: Forest) -> tuple[list[Column], Ints]:
             nodes = np.flatnonzero((forest.feature == feature) & (by_set == codes))
             column_of[nodes] = len(columns)
             if codes:
-                most = max(int(forest.sets[n].max(initial=-1)) for n in nodes.tolist())
-                columns.append(Column(feature, None, most + 1))
+                codes_here = forest.set_code[forest.feature[forest.set_node] == feature]
+                columns.append(Column(feature, None, int(codes_here.max(initial=-1)) + 1))
             else:
                 columns.append(Column(feature, np.unique(forest.threshold[nodes])))
     return columns, column_of

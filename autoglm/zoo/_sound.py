@@ -55,9 +55,8 @@ def require_sound_trees(trees: Blocks, n_features: int) -> None:
     within = (threshold[cut] >= 0) & (threshold[cut] < sets[tree[cut]])
     _require(bool(((sets >= 0) & (sets < 10**8)).all()), "num_cat")
     _require(bool(within.all()), "threshold")
-    for block, count in zip(trees, sets.tolist(), strict=True):
-        if count:
-            _require_sound_sets(block, count)
+    split = np.flatnonzero(sets)
+    _require_sound_sets([trees[i] for i in split.tolist()], sets[split])
 
 
 def _require_reached(left: Ints, right: Ints, parent: Ints, tree: Ints, inner: Ints) -> None:
@@ -77,12 +76,15 @@ def _require_reached(left: Ints, right: Ints, parent: Ints, tree: Ints, inner: I
     _require(len(leaves) == len(np.unique(leaves)) == int((inner + 1)[split].sum()), "children")
 
 
-def _require_sound_sets(lines: Mapping[str, str], sets: int) -> None:
-    """Check that the sets of categories of a tree lie within their bits."""
-    bounds = _numbers([lines], "cat_boundaries", np.array([sets + 1]))
-    bits = len(lines["cat_threshold"].split())
-    ordered = bounds[0] == 0 and bounds[-1] == bits and bool((np.diff(bounds) >= 0).all())
-    _require(bool(ordered), "cat_boundaries")
+def _require_sound_sets(trees: Blocks, sets: Ints) -> None:
+    """Check that the sets of categories of each tree lie within its bits."""
+    bounds = _numbers(trees, "cat_boundaries", sets + 1)
+    bits = [len(tree["cat_threshold"].split()) for tree in trees]
+    last = np.cumsum(sets + 1) - 1
+    steps = np.diff(bounds)
+    steps[last[:-1]] = 0  # from one tree to the next
+    ordered = (bounds[last - sets] == 0).all() and (bounds[last] == bits).all()
+    _require(bool(ordered) and bool((steps >= 0).all()), "cat_boundaries")
 
 
 def _numbers(trees: Blocks, name: str, counts: Ints, kind: Any = np.int64) -> NDArray[Any]:
