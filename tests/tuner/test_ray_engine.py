@@ -267,9 +267,10 @@ def winner(run: Path) -> Any:
 
 
 def test_a_killed_driver_is_resumed_and_ends_with_the_local_winner(
-    nodes: Nodes, tmp_path: Path
+    nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nodes.have(2)
+    monkeypatch.setenv("AUTOGLM_PORTFOLIO", "fixed")  # in which a linear model comes third
     load_breast_cancer(as_frame=True).frame[:250].to_csv(tmp_path / "table.csv", index=False)
     words = ("predict target", tmp_path / "table.csv", "--trials", 4, "--yes")
     local = command("run", *words, "--run-dir", tmp_path / "local", "--workers", 2)
