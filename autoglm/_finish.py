@@ -25,6 +25,9 @@ __all__ = ["RunInfo", "finish"]
 
 #: Time that a report takes to write, about; with less left it is left for the asking.
 REPORT_S = 0.6
+#: Seconds that "fast" and saving take after the measurements, about, and the share of what is
+#: left beyond them that measurements may take.
+AFTER_S, MEASURE_SHARE = 0.4, 0.4
 #: Seconds, and share of the time left, for comparing compiled and ordinary predictions.
 COMPARE_S, COMPARE_SHARE = 0.3, 0.1
 
@@ -53,10 +56,10 @@ def finish(found: SearchOutcome, work: Workspace, info: RunInfo, executor: Execu
     predictor = maker.predictor
     predictor.facts = run_facts(outcome, predictor, work, info, found.compared)
     emit("ensemble_ready", members=len(outcome.blend.members), score=predictor.facts.score)
-    left = info.budget.remaining()
-    if left > 0.3:
+    spare = min(5.0, MEASURE_SHARE * (info.budget.remaining() - AFTER_S))
+    if spare > 0.03:
         predictor.facts = replace(
-            predictor.facts, **measure(work, info.prepared, outcome.blend, min(0.4 * left, 5.0))
+            predictor.facts, **measure(work, info.prepared, outcome.blend, spare)
         )
     maker.add_fast(outputs, refits)
     settle(predictor, outputs, info)
