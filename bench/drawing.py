@@ -30,7 +30,7 @@ class Axis:
     Attributes
     ----------
     title
-        What it shows, with the unit.
+        The unit; written below the axis across, upwards the drawing's title tells it.
     marks
         Values that are written beside it, in order; the first and last are its ends.
     words
@@ -108,7 +108,6 @@ def _frame(across: Axis, up: Axis) -> list[str]:
                    f"{across.words(value)}</text>")  # fmt: skip
     middle = (LEFT + WIDTH - RIGHT) / 2
     out.append(f'<text x="{middle}" y="{HEIGHT - 8}" text-anchor="middle">{across.title}</text>')
-    out.append(f'<text x="{LEFT - 8}" y="{TOP - 2}" text-anchor="end">{up.title}</text>')
     return out
 
 

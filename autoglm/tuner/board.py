@@ -121,7 +121,7 @@ class Board:
         """Return how long a fit of a learner takes, about: as its last one did, if it had one.
 
         A learner that has had none is judged by its usual time beside LightGBM's, as far as
-        that is known; fits that adapt to their time never take much more than is planned.
+        that is known; one that adapts to its time is taken at what is planned for a fit.
         """
         known = [t.seconds() for t in self.trials if t.learner == learner and t.results]
         if known:

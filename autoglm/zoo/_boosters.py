@@ -106,7 +106,7 @@ class TreeModel(Model):
     def _many(self, X: NDArray[np.float32]) -> Array:
         """Return the sum of raw scores of many rows."""
         if self._scorer is not None:
-            scores: Array = self._scorer(X, predict_threads(len(X)))
+            scores: Array = self._scorer(X)
             return scores[:, 0] if scores.shape[1] == 1 else scores
         # Rows pass few trees at a time, so that these stay in the processor's cache. Not by
         # a range of rounds: LightGBM would keep it for the calls of other threads.

@@ -12,7 +12,6 @@ Regression Trees" (SIGIR 2015).
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -20,11 +19,12 @@ from numpy.typing import NDArray
 
 from autoglm.zoo._forest_text import Ints, read_forest
 from autoglm.zoo._scorer_tables import Bits, Builder, Group
+from autoglm.zoo._threads import in_blocks
 
 #: Rows at a time: what is worked on stays in the cache.
 _ROWS = 256
-#: Rows that make a thread worth starting.
-_THREAD_ROWS = 2000
+#: Rows that a thread takes at a time.
+_BLOCK_ROWS = 2000
 _MOST_LEAVES = 256
 #: Tables of forests with many thousand thresholds take more to make than they ever save.
 _MOST_BYTES = 64e6
@@ -45,13 +45,9 @@ class TreeScorer:
         self.n_outputs = builder.forest.n_outputs
         self._columns, self._groups = builder.columns, list(builder.groups())
 
-    def __call__(self, X: NDArray[np.float32], threads: int = 1) -> NDArray[np.float64]:
+    def __call__(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the sum over all trees (n, n_outputs) for rows (n, p)."""
-        wanted = min(threads, len(X) // _THREAD_ROWS)
-        if wanted <= 1:
-            return self._sums(X)
-        with ThreadPoolExecutor(wanted) as pool:
-            return np.concatenate(list(pool.map(self._sums, np.array_split(X, wanted))))
+        return np.concatenate(in_blocks(lambda a, b: self._sums(X[a:b]), len(X), _BLOCK_ROWS))
 
     def _sums(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         bins = [column.bins(X) for column in self._columns]

@@ -16,6 +16,8 @@ Bits = NDArray[Any]
 #: Trees in a table: what is worked on stays in the cache.
 _TREES = 256
 _WIDTHS = (8, 16, 32, 64)
+#: Pairs of a node and a code that are looked at together.
+_CELLS = 500_000
 #: LightGBM takes numbers as small as this for zero.
 ZERO = 1e-35
 
@@ -132,9 +134,11 @@ class Builder:
             columns, at = self._column_of[nodes], self.forest.threshold[nodes]
             order = np.lexsort((at, columns))
             columns, at = columns[order], at[order]
-            lines = int(((np.diff(columns) != 0) | (np.diff(at) != 0)).sum())
-            lines += 3 * len(np.unique(columns))
-            total += lines * len(trees) * words * bits // 8
+            apart = np.append(True, (np.diff(columns) != 0) | (np.diff(at) != 0))
+            lines = np.bincount(columns[apart[: len(columns)]], minlength=len(self.columns)) + 2
+            sets = [i for i, column in enumerate(self.columns) if column.cuts is None]
+            lines[sets] = [self.columns[i].n_codes + 1 for i in sets]
+            total += int(lines[np.unique(columns)].sum()) * len(trees) * words * bits // 8
         return total
 
     def _split(self) -> list[Ints]:
@@ -181,7 +185,10 @@ class Builder:
         column = self.columns[number]
         if column.cuts is None:
             left = part.full(column.n_codes + 1)
-            part.clear(left, *self._outside(part.nodes, column.n_codes + 1))
+            step = max(1, _CELLS // (column.n_codes + 1))
+            for start in range(0, len(part.nodes), step):
+                code, which = self._outside(part.nodes[start : start + step], column.n_codes + 1)
+                part.clear(left, code, start + which)
             return Table(number, np.arange(column.n_codes + 1), left)
         cuts = np.searchsorted(column.cuts, self.forest.threshold[part.nodes])
         used, line = np.unique(cuts, return_inverse=True)

@@ -79,7 +79,9 @@ def _require_reached(left: Ints, right: Ints, parent: Ints, tree: Ints, inner: I
 def _require_sound_sets(trees: Blocks, sets: Ints) -> None:
     """Check that the sets of categories of each tree lie within its bits."""
     bounds = _numbers(trees, "cat_boundaries", sets + 1)
-    bits = [len(tree["cat_threshold"].split()) for tree in trees]
+    bits = np.array([len(tree["cat_threshold"].split()) for tree in trees], np.int64)
+    words = _numbers(trees, "cat_threshold", bits)
+    _require(bool(((words >= 0) & (words < 2**32)).all()), "cat_threshold")
     last = np.cumsum(sets + 1) - 1
     steps = np.diff(bounds)
     steps[last[:-1]] = 0  # from one tree to the next
@@ -93,9 +95,12 @@ def _numbers(trees: Blocks, name: str, counts: Ints, kind: Any = np.int64) -> ND
     found = [text.count(" ") + 1 if text else 0 for text in texts]
     _require(found == counts.tolist(), "lengths")
     with warnings.catch_warnings():
-        # What is no number ends the reading with a warning, and leaves too few.
+        # What is no number ends the reading: with an error, or with a warning and too few.
         warnings.simplefilter("ignore", DeprecationWarning)
-        values = np.fromstring(" ".join(filter(None, texts)), kind, sep=" ")
+        try:
+            values = np.fromstring(" ".join(filter(None, texts)), kind, sep=" ")
+        except ValueError:
+            values = np.zeros(0, kind)
     _require(len(values) == int(counts.sum()), name)
     return values
 

@@ -133,13 +133,17 @@ class NearestNeighbours(Learner):
         """Read the rows and the settings."""
         header, arrays = load_arrays(files)
         try:
-            return NeighbourModel(
-                arrays["rows"], arrays["target"], int(header["k"]),
-                by_distance=bool(header["by_distance"]), prior=arrays["prior"],
-                numbers=arrays.get("numbers", ()),
-            )  # fmt: skip
+            rows, target, k = arrays["rows"], arrays["target"], int(header["k"])
+            by_distance, prior = bool(header["by_distance"]), arrays["prior"]
         except KeyError as error:
             raise ValueError(f"not a neighbour model: {error} is missing") from error
+        outputs = 1 if facts.regression else facts.n_classes
+        sound = rows.ndim == 2 and target.shape == (len(rows), outputs) and len(rows) and k > 0
+        if not sound or not np.isfinite(rows).all() or prior.size not in (0, outputs):
+            raise ValueError("the rows of the neighbour model do not fit together")
+        numbers = arrays.get("numbers", ())
+        return NeighbourModel(rows, target, k, by_distance=by_distance, prior=prior,
+                              numbers=numbers)  # fmt: skip
 
     def merge(self, models: Sequence[Model]) -> NeighbourModel | None:
         """Return one model that knows the rows of all, and asks as large a share of them."""

@@ -139,10 +139,10 @@ def _whole(_: Any) -> None:
 
 
 def _no_recipes(_: Any) -> None:
-    from autoglm.zoo.lightgbm import LightGbm
+    from autoglm.zoo.lightgbm import LightGBM
 
-    known = LightGbm.defaults
-    LightGbm.defaults = lambda self, facts: known(self, facts)[:6]
+    known = LightGBM.defaults
+    LightGBM.defaults = lambda self, facts: known(self, facts)[:6]
 
 
 def _without(learner: str) -> Callable[[Any], None]:

@@ -55,3 +55,20 @@ def test_a_bag_becomes_one_model_of_all_rows() -> None:
     assert np.abs(merged.predict(fold.X[fold.valid]) - mean).mean() < 0.03
     again = learner.load(merged.dump(), facts)
     np.testing.assert_array_equal(again.predict(fold.X), merged.predict(fold.X))
+
+
+@pytest.mark.parametrize("harm", ["short target", "gap", "no neighbours", "flat"])
+def test_rows_that_do_not_fit_together_are_refused(harm: str) -> None:
+    fold, facts = gridded(80)
+    learner = NearestNeighbours()
+    model = learner.fit(fold, {"k": 5, "by_distance": True}, facts, Limits())
+    if harm == "short target":
+        model.target = model.target[:-1]
+    elif harm == "gap":
+        model.rows[0, 0] = np.nan
+    elif harm == "no neighbours":
+        model.k = 0
+    else:
+        model.rows = model.rows.ravel()
+    with pytest.raises(ValueError, match="do not fit together"):
+        learner.load(model.dump(), facts)

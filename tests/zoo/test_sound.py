@@ -27,8 +27,9 @@ def text() -> str:
 
 
 def changed(text: str, name: str, value: str) -> str:
-    """Put another first number into the first line of that name that has several."""
-    found = re.search(rf"^{name}=(-?\d+) ", text, re.MULTILINE)
+    """Put another first number into the first line of that name, one that has several if any."""
+    several, one = (re.search(rf"^{name}=(-?\d+){end}", text, re.MULTILINE) for end in (" ", "$"))
+    found = several or one
     assert found is not None
     return text[: found.start(1)] + value + text[found.end(1) :]
 
@@ -47,6 +48,9 @@ def test_an_honest_model_loads(text: str) -> None:
         ("split_feature", "70000"),
         ("split_feature", "-1"),
         ("cat_boundaries", "5"),
+        ("cat_threshold", "-7"),
+        ("cat_threshold", "4294967296"),
+        ("cat_threshold", "x"),
         ("leaf_value", "1 1"),
     ],
 )
