@@ -238,13 +238,14 @@ class Pipeline:
     learners
         Names of the learners that may be tried; remove some, or add a plug-in's.
     sampler
-        How configurations are proposed after the portfolio: "tpe", "gp", "random", "grid".
+        How configurations are proposed after the portfolio: "auto", "tpe", "gp", "random",
+        "grid".
     """
 
     task: AutoTask
     spec: TaskSpec
     learners: list[str] = field(default_factory=list)
-    sampler: SamplerName = "tpe"
+    sampler: SamplerName = "auto"
 
     @property
     def steps(self) -> list[str]:

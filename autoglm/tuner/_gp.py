@@ -16,24 +16,14 @@ from numpy.typing import NDArray
 from autoglm.core.space import Choice, Dimension, Float, Int, Params, Space, Value
 
 CANDIDATES = 1000
-#: Candidates near each of the best configurations so far, of so many, at such distances.
-NEARBY, NEARBY_BEST, STEPS = 120, 3, (0.05, 0.15)
 
 Array = NDArray[np.float64]
 
 
 def propose_by_gp(
-    space: Space,
-    past: Sequence[tuple[Params, float]],
-    rng: np.random.Generator,
-    *,
-    local: bool = False,
+    space: Space, past: Sequence[tuple[Params, float]], rng: np.random.Generator
 ) -> Params:
-    """Return the candidate with the highest expected improvement over the best so far.
-
-    Candidates are drawn evenly from the space; with `local` many more near the best ones,
-    without which hardly any falls there in a space of more than a few dimensions.
-    """
+    """Return the candidate with the highest expected improvement over the best so far."""
     from scipy.stats import norm
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
@@ -44,9 +34,6 @@ def propose_by_gp(
     kernel = ConstantKernel(1.0) * Matern(np.ones(X.shape[1]), nu=2.5) + WhiteKernel(1e-2)
     model = GaussianProcessRegressor(kernel, random_state=int(rng.integers(2**31)))
     drawn = [random_params(space, rng) for _ in range(CANDIDATES)]
-    if local:
-        best = sorted(range(len(past)), key=lambda i: -past[i][1])[:NEARBY_BEST]
-        drawn += [_stepped(past[i][0], space, rng) for i in best for _ in range(NEARBY)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a kernel bound being reached is no news here
         mean, deviation = model.fit(X, y).predict(
@@ -61,23 +48,6 @@ def propose_by_gp(
 def random_params(space: Space, rng: np.random.Generator) -> Params:
     """Return one configuration drawn evenly on each dimension's own scale."""
     return {name: value_at(dimension, rng.random()) for name, dimension in space.items()}
-
-
-def _stepped(params: Params, space: Space, rng: np.random.Generator) -> Params:
-    """Return a configuration near another: some of its dimensions a step away."""
-    names = list(space)
-    moved = [n for n in names if rng.random() < 0.5] or [names[rng.integers(len(names))]]
-    size = float(rng.choice(STEPS))
-    near = {name: params[name] for name in names}
-    for name in moved:
-        dimension = space[name]
-        if isinstance(dimension, Choice):
-            if rng.random() < 2 * size:
-                near[name] = dimension.options[rng.integers(len(dimension.options))]
-        else:
-            place = place_of(dimension, float(params[name])) + rng.normal(scale=size)
-            near[name] = value_at(dimension, float(np.clip(place, 0.0, 1.0)))
-    return near
 
 
 def value_at(dimension: Dimension, u: float) -> Value:

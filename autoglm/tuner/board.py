@@ -18,7 +18,7 @@ from autoglm.zoo.contract import Learner
 from autoglm.zoo.costs import beside_lightgbm
 
 #: Trials after the portfolio without a better one that end the search.
-PATIENCE = 60
+PATIENCE = 150
 #: The learner whose time is the unit of cost, and those that fit a plan into the time given.
 UNIT, ADAPTING = "lightgbm", frozenset({"mlp"})
 
@@ -52,7 +52,7 @@ class SearchOptions:
 
     seed: int = 0
     max_trials: int | None = None
-    sampler: SamplerName = "tpe"
+    sampler: SamplerName = "auto"
     learners: tuple[str, ...] | None = None
     order: tuple[tuple[str, Params], ...] | None = None
     allowance: Allowance = ANYTHING

@@ -102,16 +102,31 @@ class Proposals:
         if not able:
             return None
         learner = able[(len(board.trials) + attempt) % len(able)]
-        complete = [t for t in closed if t.state == "complete"]
-        past = [
-            Observation(t.params, allowance.worth(t, complete, board.compared))
-            for t in complete
-            if t.learner == learner
-        ]
+        past = self._observations(learner, closed)
         space = board.learners[learner].space(board.work.facts)
         sampler, seed = board.options.sampler, board.options.seed
         params = propose(sampler, space, past, number=drawn[learner] + attempt, seed=seed)
         return learner, allowance.shaped(learner, params, closed) or params
+
+    def _observations(self, learner: str, closed: Sequence[Trial]) -> list[Observation]:
+        """Return what the sampler may learn from.
+
+        A trial that was given up counts too, at what it would have ended with if it had gone on
+        like the complete ones did: nearly all are given up once a good one is found.
+        """
+        board, allowance = self.board, self.board.options.allowance
+        complete = [t for t in closed if t.state == "complete"]
+        rise = 0.0
+        if complete and allowance.prefer is None:
+            rise = float(np.mean([t.score(board.compared) - t.score(range(1)) for t in complete]))
+        return [
+            Observation(
+                t.params,
+                allowance.worth(t, complete, board.compared) + (t.state == "pruned") * rise,
+            )
+            for t in closed
+            if t.learner == learner and t.state in ("complete", "pruned") and t.done()
+        ]
 
     def _ranked(self, closed: Sequence[Trial]) -> list[str]:
         """Return the learners that have something to choose, the best so far first.

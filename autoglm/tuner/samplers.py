@@ -17,14 +17,17 @@ from autoglm.core.errors import ConfigError
 from autoglm.core.space import Choice, Float, Int, Params, Space
 from autoglm.core.text import say
 from autoglm.tuner._gp import propose_by_gp, random_params
+from autoglm.tuner._nearby import propose_nearby
 
 SamplerName = Literal["grid", "random", "tpe", "gp", "auto"]
 SAMPLERS: tuple[SamplerName, ...] = ("grid", "random", "tpe", "gp", "auto")
 
 GRID_POINTS = 3
 START_UP_TRIALS = 6
+#: "auto" mostly starts from configurations that are known to be good.
+START_UP_AUTO = 3
 #: "auto" draws one configuration in so many at random, whatever the model says.
-EXPLORE_EVERY = 6
+EXPLORE_EVERY = 12
 
 
 @dataclass(frozen=True)
@@ -70,11 +73,12 @@ def propose(
     known = [one for one in past if inside(one.params, space)]
     if sampler in ("gp", "auto"):
         rng = np.random.default_rng((seed, number))
-        local = sampler == "auto"
-        if len(known) < START_UP_TRIALS or (local and number % EXPLORE_EVERY == 0):
+        auto = sampler == "auto"
+        at_random = len(known) < (START_UP_AUTO if auto else START_UP_TRIALS)
+        if at_random or (auto and number % EXPLORE_EVERY == 0):
             return random_params(space, rng)
         pairs = [(one.params, one.value) for one in known]
-        return propose_by_gp(space, pairs, rng, local=local)
+        return (propose_nearby if auto else propose_by_gp)(space, pairs, rng)
     return _ask_optuna(sampler, space, known, seed * 10_007 + number)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from tuner_work import build_work
 
 from autoglm.core.budget import TimeBudget
 from autoglm.core.journal import Journal
+from autoglm.core.space import Params
 from autoglm.tuner.executor import InlineExecutor, Job, ProcessExecutor, Result
 from autoglm.tuner.plan import Plan
 from autoglm.tuner.search import Search, SearchOptions, SearchOutcome
@@ -134,3 +136,31 @@ def test_starting_a_worker_is_not_the_time_of_its_first_job(work: Workspace) -> 
     executor.close()
     assert results[0].error == ""
     assert results[0].score is not None
+
+
+class Peaked(TwoSlots):
+    """Scores all but neighbours best by far, and these by how near to 40 they are."""
+
+    slots = 1
+
+    def wait(self, timeout: float) -> list[Result]:
+        params = {job.key: job.params for job in self.jobs}
+        found = super().wait(timeout)
+        return [replace(r, score=-off(params[r.key]) if params[r.key] else 10.0) for r in found]
+
+
+def off(params: Params) -> float:
+    return abs(float(np.log(params["k"] / 40)))
+
+
+def test_a_search_learns_from_what_it_gives_up(work: Workspace) -> None:
+    order = (("knn", {"k": 1}), ("constant", {}))
+    options = SearchOptions(max_trials=25, order=order, learners=("knn", "constant"))
+    with Journal(work.folder / "journal.log") as journal:
+        executor = Peaked(work.folder)
+        found = Search(work, journal, executor, TimeBudget(3600.0), FULL, options).run()
+    drawn = found.trials[2:]
+    assert len(drawn) == 23
+    assert all(t.state == "pruned" for t in drawn)
+    # At random it would be about 0.8.
+    assert np.median([off(t.params) for t in drawn[-10:]]) < 0.3

@@ -32,7 +32,7 @@ def test_proposals_lie_in_the_space_and_repeat_with_the_seed(name: SamplerName) 
         past.append(Observation(params, value(params)))
 
 
-@pytest.mark.parametrize("name", ["tpe", "gp"])
+@pytest.mark.parametrize("name", ["tpe", "gp", "auto"])
 def test_bayesian_samplers_beat_random(name: SamplerName) -> None:
     def best(sampler: SamplerName, seed: int) -> float:
         past: list[Observation] = []
