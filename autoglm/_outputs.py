@@ -32,8 +32,8 @@ FAST_SHARE, TWO_OUTPUTS_MB = 0.2, 1.0
 #: Share of the size that may be kept for drawing the report.
 TOLD_SHARE = 0.25
 #: Bound on the prediction time of a row by the models of the fast output, microseconds; so
-#: much again for every three classes.
-FAST_PREDICT_US = 150.0
+#: much again for every six classes.
+FAST_PREDICT_US = 100.0
 #: Shares of the time left that small blends, and fits on all rows, may take.
 SURVEY_SHARE, REFIT_SHARE = 0.15, 0.5
 #: Seconds that saving takes in any case.
@@ -120,13 +120,13 @@ def rooms(
     spec, allowance
         The task and what its contracts allow.
     facts
-        Every three classes have trees of their own.
+        Classes have trees of their own.
     fixed_mb
         What prepares rows and what is told of the run, which is part of the saved model.
     budget
         Large models take their time to be read, merged and written.
     """
-    more = 1 + (facts.n_classes / 3 if facts.n_classes > 2 else 0.0)
+    more = 1 + (facts.n_classes / 6 if facts.n_classes > 2 else 0.0)
     limit = DEFAULT_SIZE_MB if spec.size_mb.value is None else spec.size_mb.value
     # Predictions that the report is drawn from; where they find no room they are left out.
     told = 4e-6 * min(facts.n_rows, 20_000) * max(1, facts.n_classes)

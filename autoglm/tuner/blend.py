@@ -25,7 +25,7 @@ from autoglm.zoo.contract import Facts, Model, View
 Array = NDArray[np.float64]
 
 #: Prediction time of the whole blend for one row of a batch, microseconds on one thread,
-#: when the task sets no limit; so much again for every three classes, which have trees of
+#: when the task sets no limit; so much again for every six classes, which have trees of
 #: their own.
 DEFAULT_PREDICT_US = 300.0
 #: Size of a saved model, both outputs together, megabytes, when the task sets no limit.
