@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,9 @@ class Contest:
         self.tasks = [t for t in names if all((e, t, f) in runs for e in entries for f in folds)]
         self.runs = {e: [runs[e, t, f] for t in self.tasks for f in folds] for e in entries}
         floor = {(t, f): r["score"] for ((s, _), t, f), r in runs.items() if s == FLOOR}
+        lacking = [t for t in self.tasks if any((t, f) not in floor for f in folds)]
+        if lacking:
+            sys.exit(f"no lines of {FLOOR!r}, which scores 0, for: {', '.join(lacking)}")
         floors = np.array([np.mean([floor[t, f] for f in folds]) for t in self.tasks])
         own = [[r["score"] for r in self.runs[e]] for e in entries]
         guesses = [floor[t, f] for t in self.tasks for f in folds]

@@ -116,16 +116,14 @@ class Proposals:
         """
         board, allowance = self.board, self.board.options.allowance
         complete = [t for t in closed if t.state == "complete"]
-        rise = 0.0
+        rises = {"complete": 0.0, "pruned": 0.0}
         if complete and allowance.prefer is None:
-            rise = float(np.mean([t.score(board.compared) - t.score(range(1)) for t in complete]))
+            steps = [t.score(board.compared) - t.score(range(1)) for t in complete]
+            rises["pruned"] = float(np.mean(steps))
         return [
-            Observation(
-                t.params,
-                allowance.worth(t, complete, board.compared) + (t.state == "pruned") * rise,
-            )
+            Observation(t.params, allowance.worth(t, complete, board.compared) + rises[t.state])
             for t in closed
-            if t.learner == learner and t.state in ("complete", "pruned") and t.done()
+            if t.learner == learner and t.state in rises and t.done()
         ]
 
     def _ranked(self, closed: Sequence[Trial]) -> list[str]:

@@ -54,8 +54,8 @@ def propose(
     space
         The dimensions.
     past
-        Finished trials, in order. Those with parameters outside the space are left out; "auto"
-        takes them for the nearest ones inside.
+        Finished trials, in order. Those with parameters outside the space are left out ("auto"
+        takes them for the nearest ones inside), and those with a value that is not finite.
     number
         0 for the first trial of this space.
     seed
@@ -70,7 +70,7 @@ def propose(
         return _grid_point(space, number, seed)
     if sampler == "auto":
         past = [Observation(projected(one.params, space), one.value) for one in past]
-    known = [one for one in past if inside(one.params, space)]
+    known = [one for one in past if inside(one.params, space) and np.isfinite(one.value)]
     if sampler in ("gp", "auto"):
         rng = np.random.default_rng((seed, number))
         auto = sampler == "auto"

@@ -35,6 +35,8 @@ RESERVE = 0.15
 READY = "ready\n"
 #: Rows that a fit on all rows is looked at with.
 SHOWN_ROWS = 1000
+#: What LightGBM imports for its wrappers and for tables; the zoo gives it arrays.
+_NOT_FOR_LIGHTGBM = ("sklearn", "pandas", "pyarrow", "matplotlib", "dask")
 
 
 class Runner:
@@ -106,10 +108,6 @@ def _end_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-#: What LightGBM imports for its wrappers and tables of its own; a worker gives it arrays.
-_NOT_FOR_LIGHTGBM = ("sklearn", "pandas", "pyarrow", "matplotlib", "dask")
-
-
 def _import_lightgbm() -> None:
     """Import LightGBM without what it can do without: that takes longer than all the rest.
 
@@ -133,8 +131,9 @@ def main(arguments: list[str]) -> None:
     os.dup2(2, 1)
     for name in plugins:
         hooks.register(importlib.import_module(name))
-    hooks.manager()
-    _import_lightgbm()  # while the caller still encodes the data
+    plugged_in, _ = hooks.worker_plugins()
+    if not plugged_in:  # a plug-in may want all of LightGBM
+        _import_lightgbm()  # while the caller still encodes the data
     answers.write(READY)
     runner: Runner | None = None
     for line in sys.stdin:

@@ -142,7 +142,7 @@ def speedups(
     names = tuple(learner for learner in available_learners())
     rows = []
     for number in OPEN_TRIALS:
-        options = SearchOptions(0, trials, "tpe", names, open_trials=number)
+        options = SearchOptions(0, trials, learners=names, open_trials=number)
         rows += _over_nodes(work, plan, (fits, costs), options)
         fits.save()
     return {"cpus_a_node": CPUS, "network_bytes_s": NETWORK, "unpack_bytes_s": UNPACK, "rows": rows}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from autoglm.core.errors import ConfigError
@@ -43,6 +44,18 @@ def test_bayesian_samplers_beat_random(name: SamplerName) -> None:
 
     ours = sum(best(name, seed) for seed in range(4))
     assert ours > sum(best("random", seed) for seed in range(4))
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_values_that_are_not_finite_teach_nothing(name: SamplerName) -> None:
+    known = [
+        Observation(params, value(params))
+        for params in (propose("random", SPACE, [], number=i, seed=1) for i in range(8))
+    ]
+    broken = [Observation(known[i].params, bad) for i, bad in enumerate((np.nan, np.inf, -np.inf))]
+    with np.errstate(invalid="raise"):
+        among = propose(name, SPACE, [*broken, *known], number=9, seed=1)
+    assert among == propose(name, SPACE, known, number=9, seed=1)
 
 
 def test_grid_visits_every_point_once() -> None:

@@ -89,6 +89,17 @@ def test_a_worker_that_dies_fails_its_trial_and_is_replaced(work: Workspace) -> 
     assert results[0].score is not None
 
 
+def test_a_plug_in_finds_all_of_lightgbm_in_a_worker(work: Workspace) -> None:
+    executor = ProcessExecutor(work.folder, 1, plugins=("plugged_learners",))
+    executor.submit(Job("wrapped-x", 0, "wrapped", {}, 0, 60.0))
+    results: list[Result] = []
+    while not results:
+        results = executor.wait(60.0)
+    executor.close()
+    assert results[0].error == ""
+    assert results[0].score is not None
+
+
 def test_an_overdue_job_is_stopped(work: Workspace) -> None:
     executor = ProcessExecutor(work.folder, 1)
     executor.GRACE_S = 0.0  # type: ignore[misc]
