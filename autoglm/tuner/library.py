@@ -131,8 +131,9 @@ def choose_best(
 
     Where time was short some trials have more folds than others, and only rows of folds that
     all candidates have can be compared. A bag of many folds predicts better than its first
-    model, which is what rows of the first fold compare; so candidates with fewer folds come in
-    only when the blend is better there by more than `BAG_GAIN` of what it gains over a guess.
+    model, which is what rows of a fold compare; so candidates with fewer folds come in only
+    when the blend is better by more than `BAG_GAIN` of what it gains over a guess, on the rows
+    that both choices cover.
 
     Parameters
     ----------
@@ -150,16 +151,22 @@ def choose_best(
     """
     # What says the same of every row can only soak up what the weights leave.
     trials = [t for t in trials if t.learner != "constant"] or trials
-    found: tuple[float, Mix, Library] | None = None
+    found: tuple[Mix, Library] | None = None
     for least in sorted({len(t.done()) for t in trials}, reverse=True):
         library = Library.of([t for t in trials if len(t.done()) >= least], work)
         mix = _chosen(library, max_predict_us, max_size_mb)
-        first = np.isin(mix.rows, work.folds[0][1])
-        score = library.scorer.utility(work.y[mix.rows[first]], mix.raw[first])
-        if found is None or score > found[0] + BAG_GAIN * max(0.0, found[0] - library.floor()):
-            found = score, mix, library
+        if found is None or _clearly_better(mix, found[0], library):
+            found = mix, library
     assert found is not None
-    return found[1:]
+    return found
+
+
+def _clearly_better(new: Mix, old: Mix, library: Library) -> bool:
+    """Return whether a mix of more trials is better than one of trials with more folds."""
+    _, mine, theirs = np.intersect1d(new.rows, old.rows, return_indices=True)
+    y, scorer = library.y[mine], library.scorer
+    before, after = scorer.utility(y, old.raw[theirs]), scorer.utility(y, new.raw[mine])
+    return after > before + BAG_GAIN * max(0.0, before - library.floor())
 
 
 def _chosen(library: Library, max_us: float, max_mb: float) -> Mix:

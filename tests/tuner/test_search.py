@@ -132,6 +132,23 @@ def test_time_ends_a_search_and_a_blend_comes_out(work: Workspace) -> None:
     assert build_blend(done, work).score > 0.9
 
 
+def test_more_folds_and_luck_on_the_first_do_not_leave_one_member_alone(work: Workspace) -> None:
+    outcome = search(work, InlineExecutor(work.folder), trials=6)
+    done = [t for t in outcome.trials if t.state == "complete" and t.learner != "constant"]
+    lucky = next(t for t in done if t.learner == "knn")
+    truth = np.eye(2)[work.y.astype(int)]
+    for fold in range(3):
+        rows = work.folds[fold][1]
+        said = truth[rows] if fold == 0 else truth[np.random.default_rng(fold).permutation(rows)]
+        np.save(work.fit_folder(lucky.key, fold) / "oof.npy", said.astype(np.float32))
+    for trial in done:
+        if trial is not lucky:
+            del trial.results[2]
+    mix, _ = choose_best(done, work, np.inf, np.inf)
+    assert len(mix.trials) > 1 or mix.trials[0] is not lucky
+    assert set(mix.rows) == {*work.folds[0][1], *work.folds[1][1]}
+
+
 @pytest.mark.parametrize("regression", [False, True])
 def test_blend_is_no_worse_than_its_best_member_and_survives_files(
     tmp_path: Path, regression: bool
