@@ -170,7 +170,7 @@ def choose_outputs(
     kept = tuple(folds_kept(mix.trials, mix.weights, wide.row_us, left))
     choices = [(thin.blended(mix), kept), *((p.mix, p.folds) for p in single)]
     if allowance.prefer is not None:
-        choices += [(m, tuple(len(t.done()) for t in m.trials)) for m in small]
+        choices += [(m, tuple(len(t.models()) for t in m.trials)) for m in small]
     points = weighed(choices, thin, len(work.y))
     best = points[0]
     # Where every bag has one model both may be the same.

@@ -184,9 +184,9 @@ def smaller(trial: Trial, excess: float) -> Params | None:
 
 def _row_us(trial: Trial) -> float:
     """Return the mean time of one of its models for a row."""
-    return trial.bag()["predict_us"] / max(1, len(trial.done()))
+    return trial.bag()["predict_us"] / max(1, len(trial.models()))
 
 
 def _size(trial: Trial) -> float:
     """Return the mean size of one of its models, bytes."""
-    return 1e6 * trial.bag()["size_mb"] / max(1, len(trial.done()))
+    return 1e6 * trial.bag()["size_mb"] / max(1, len(trial.models()))

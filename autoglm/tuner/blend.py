@@ -217,8 +217,8 @@ def _member(trial: Trial, weight: float, work: Workspace, which: int | Model) ->
     learner = available_learners()[trial.learner]
     if isinstance(which, Model):
         return Member(trial.learner, trial.key, learner.view, weight, [which])
-    folds = trial.done()[:which]
-    if which == 1:
+    folds = trial.models()[:which]
+    if which == 1 and folds[0] >= 0:
         folds = [trial.done()[int(np.argmax(trial.scores()))]]
     models = [learner.load(work.model_files(trial.key, fold), work.facts) for fold in folds]
     merged = learner.merge(models) if len(models) > 1 else None

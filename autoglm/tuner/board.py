@@ -140,6 +140,8 @@ class Board:
     def start(self, learner: str, params: Params) -> Trial:
         """Add a trial."""
         trial = Trial(len(self.trials), learner, params, self.options.seed)
+        if not self.learners[learner].seeded:
+            trial.enough = 1
         self.trials.append(trial)
         return trial
 

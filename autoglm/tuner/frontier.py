@@ -209,9 +209,9 @@ def _value_beside(
 
 def one_us(trial: Trial) -> float:
     """Return the time of one of a trial's models for a row, microseconds."""
-    return trial.bag()["predict_us"] / max(1, len(trial.done()))
+    return trial.bag()["predict_us"] / max(1, len(trial.models()))
 
 
 def one_mb(trial: Trial) -> float:
     """Return the size of one of a trial's models, megabytes."""
-    return trial.bag()["size_mb"] / max(1, len(trial.done()))
+    return trial.bag()["size_mb"] / max(1, len(trial.models()))

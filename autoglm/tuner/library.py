@@ -177,7 +177,7 @@ def _chosen(library: Library, max_us: float, max_mb: float) -> Mix:
 def fold_price(trial: Trial, max_us: float, max_mb: float) -> float:
     """Return what one model of a bag takes of the bounds: the larger of its two shares."""
     bag = trial.bag()
-    return max(bag["predict_us"] / max_us, bag["size_mb"] / max_mb) / max(1, len(trial.done()))
+    return max(bag["predict_us"] / max_us, bag["size_mb"] / max_mb) / max(1, len(trial.models()))
 
 
 def _counted_folds(trial: Trial) -> float:
@@ -186,14 +186,14 @@ def _counted_folds(trial: Trial) -> float:
     Half of one cross-validation: few members with most of their models predict better than
     many that are cut down to one each.
     """
-    return max(1.0, min(len(trial.done()), BAG_FOLDS) / 2)
+    return max(1.0, min(len(trial.models()), BAG_FOLDS) / 2)
 
 
 def folds_kept(
     trials: Sequence[Trial], weights: Sequence[float], max_us: float, max_mb: float
 ) -> list[int]:
     """Return how many models of each bag are kept, the costliest for its weight cut first."""
-    kept = [len(t.done()) for t in trials]
+    kept = [len(t.models()) for t in trials]
     price = [fold_price(t, max_us, max_mb) for t in trials]
     while sum(k * p for k, p in zip(kept, price, strict=True)) > 1.0 and max(kept) > 1:
         able = [i for i, k in enumerate(kept) if k > 1]

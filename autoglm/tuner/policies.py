@@ -18,6 +18,7 @@ from autoglm.tuner.board import Board, Step
 from autoglm.tuner.members import choose_members
 from autoglm.tuner.proposals import Proposals
 from autoglm.tuner.racing import cleared
+from autoglm.tuner.refit import SLOWER
 from autoglm.tuner.trials import Trial
 
 #: What is started must be expected to end in this share of the time left.
@@ -135,7 +136,7 @@ class Anytime:
 
     def _next_to_deepen(self) -> Step | None:
         complete = [t for t in self.board.complete() if t.learner != "constant"]
-        if not complete or not self._more_folds():
+        if not complete or not (self._more_folds() or self.board.plan.whole):
             return None
         if len(complete) != self._chosen_from:
             # Who is best is seen anew whenever another trial is complete.
@@ -143,7 +144,8 @@ class Anytime:
             self._chosen_from = len(complete)
         while self._queue:
             trial, fold = self._queue.popleft()
-            if fold not in trial.submitted and self._ends_in_time(trial.seconds()):
+            seconds = trial.seconds() * (SLOWER if fold < 0 else 1.0)
+            if fold not in trial.submitted and self._ends_in_time(seconds):
                 return trial, fold
         return None
 
@@ -151,17 +153,31 @@ class Anytime:
         return range(self.board.plan.depth, self.board.plan.total_folds)
 
     def _chosen(self, complete: Sequence[Trial]) -> list[Step]:
-        """Return the missing folds of the trials that a blend would use, fold by fold."""
+        """Return the missing fits of the trials that a blend would use, one of each at a time.
+
+        First the folds of one cross-validation, then fits on all rows, then more folds.
+        """
         board, plan = self.board, self.board.plan
         room = ROOM * board.budget.remaining() * board.slots
-        last = plan.depth + (plan.n_folds - plan.depth or plan.n_folds)
+        once = [f for f in self._more_folds() if f < plan.n_folds]
+        again = [f for f in self._more_folds() if f >= plan.n_folds]
         kept: list[Trial] = []
         for trial in choose_members(complete, board.work, board.scorer):
-            room -= trial.seconds() * sum(f not in trial.submitted for f in range(last))
+            missing = [f for f in (*once, *self._whole(trial)) if f not in trial.submitted]
+            if not plan.whole and not once:
+                missing = [f for f in again if f not in trial.submitted]
+            room -= trial.seconds() * sum(SLOWER if f < 0 else 1.0 for f in missing)
             if kept and room < 0:
                 break
             kept.append(trial)
-        return [(t, f) for f in self._more_folds() for t in kept]
+        steps = [(t, f) for f in once for t in kept]
+        steps += [(t, -n) for n in range(1, plan.whole + 1) for t in kept if -n in self._whole(t)]
+        return steps + [(t, f) for f in again for t in kept]
+
+    def _whole(self, trial: Trial) -> range:
+        """Return the numbers of a trial's fits on all rows; one where seeds change nothing."""
+        most = self.board.plan.whole
+        return range(-1, -1 - (most if trial.enough > 1 else min(1, most)), -1)
 
     def _runners_up(self, complete: Sequence[Trial]) -> list[Step]:
         """Return the missing folds of the next best trials, for time that is left over."""

@@ -59,9 +59,9 @@ class Refits:
         self._executor, self._work = executor, work
         self._until = float("inf") if seconds is None else time.monotonic() + seconds
         self._seconds = seconds
-        self._waiting = deque(t for t in trials if self._ends_in_time(t))
+        self._done = [t for t in trials if ALL_ROWS in t.whole()]
+        self._waiting = deque(t for t in trials if t not in self._done and self._ends_in_time(t))
         self._running: dict[str, Trial] = {}
-        self._done: list[Trial] = []
         if seconds is None or seconds > 0:
             executor.wait(0.0) if executor.busy else None
             self._start()

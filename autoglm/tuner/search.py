@@ -19,13 +19,16 @@ from autoglm.tuner.board import Board, SearchOptions, StoppedBy, available_learn
 from autoglm.tuner.executor import Executor, Job, Result
 from autoglm.tuner.plan import Plan
 from autoglm.tuner.policies import Anytime, Policy, Steady
+from autoglm.tuner.refit import refit_params
 from autoglm.tuner.scoring import Scorer
 from autoglm.tuner.trials import Trial
-from autoglm.tuner.workspace import Workspace
+from autoglm.tuner.workspace import ALL_ROWS, Workspace
 
 __all__ = ["Search", "SearchOptions", "SearchOutcome", "available_learners"]
 
 NO_LIMIT_S = 1e8
+#: Fits on all rows have seeds of their own.
+WHOLE_SEED = 1000
 #: A fit may take so many times what is planned for one, or what an earlier fold took.
 FIRST_FIT, NEXT_FIT = 3.0, 2.5
 #: ... but at least this long, seconds.
@@ -126,9 +129,10 @@ class Search:
                 continue
             self.board.running[trial.key, fold] = trial
             seconds = self._time_for(trial)
-            self.executor.submit(
-                Job(trial.key, fold, trial.learner, trial.params, trial.seed + fold, seconds)
-            )
+            params, seed = trial.params, trial.seed + fold
+            if fold <= ALL_ROWS:
+                params, seed = refit_params(trial), trial.seed + WHOLE_SEED - fold
+            self.executor.submit(Job(trial.key, fold, trial.learner, params, seed, seconds))
 
     def _time_for(self, trial: Trial) -> float:
         left = min(self.board.budget.remaining(), NO_LIMIT_S)
@@ -158,6 +162,8 @@ class Search:
                 trial.state, trial.reason = "failed", result.error
                 emit("trial_failed", trial=trial.index, learner=trial.learner, error=result.error)
             return
+        if result.fold <= ALL_ROWS:
+            return  # its score is of rows that it knows
         unit = board.scorer.metric.to_utility  # people see the metric's own unit
         emit("fold_finished", trial=trial.index, learner=trial.learner, fold=result.fold,
              score=unit(result.score), seconds=result.seconds)  # fmt: skip

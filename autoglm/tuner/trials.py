@@ -17,6 +17,9 @@ from autoglm.tuner.workspace import Workspace
 
 State = Literal["open", "complete", "pruned", "failed"]
 
+#: Fits on all rows that stand for a bag of folds: with fewer the folds stay beside them.
+ENOUGH = 3
+
 
 def trial_key(learner: str, params: Params, seed: int) -> str:
     """Return the name of a configuration: equal configurations have equal names."""
@@ -42,6 +45,8 @@ class Trial:
         "open" while folds are missing; "pruned" and "failed" trials are in no ensemble.
     reason
         Why it was pruned or failed.
+    enough
+        Fits on all rows that stand for the bag of its folds.
     """
 
     index: int
@@ -53,6 +58,7 @@ class Trial:
     state: State = "open"
     reason: str = ""
     cleared: bool = False
+    enough: int = ENOUGH
 
     @property
     def key(self) -> str:
@@ -64,7 +70,7 @@ class Trial:
         return [
             r.score
             for f, r in sorted(self.results.items())
-            if r.score is not None and (folds is None or f in folds)
+            if f >= 0 and r.score is not None and (folds is None or f in folds)
         ]
 
     def score(self, folds: range | None = None) -> float:
@@ -74,16 +80,29 @@ class Trial:
 
     def done(self) -> list[int]:
         """Return the folds that finished well, in order."""
-        return sorted(f for f, r in self.results.items() if r.score is not None)
+        return sorted(f for f, r in self.results.items() if f >= 0 and r.score is not None)
+
+    def whole(self) -> list[int]:
+        """Return the fits on all rows that finished well, by their fold numbers, -1 first."""
+        return sorted((f for f, r in self.results.items() if f < 0 and r.score is not None),
+                      reverse=True)  # fmt: skip
+
+    def models(self) -> list[int]:
+        """Return the fits whose models stand for the trial.
+
+        Those on all rows when there are enough of them, else those of folds beside them.
+        """
+        whole = self.whole()
+        return whole if len(whole) >= self.enough else [*self.done(), *whole]
 
     def seconds(self) -> float:
         """Return the mean time of a fold."""
-        times = [r.seconds for r in self.results.values() if r.score is not None]
+        times = [r.seconds for f, r in self.results.items() if f >= 0 and r.score is not None]
         return float(np.mean(times)) if times else 0.0
 
     def bag(self) -> dict[str, float]:
         """Return what all its models together cost: microseconds a row, megabytes."""
-        good = [r for r in self.results.values() if r.score is not None]
+        good = [self.results[f] for f in self.models()]
         return {
             "predict_us": sum(r.predict_us for r in good),
             "size_mb": sum(r.size for r in good) / 1e6,

@@ -107,8 +107,8 @@ class Workspace:
             ]
 
     def fold_rows(self, fold: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the rows to fit on and those to validate on, none for `ALL_ROWS`."""
-        if fold == ALL_ROWS:
+        """Return the rows to fit on and those to validate on, none for a fit on all rows."""
+        if fold <= ALL_ROWS:
             return np.arange(len(self.y)), np.zeros(0, dtype=np.int64)
         return self.folds[fold]
 
@@ -118,7 +118,9 @@ class Workspace:
 
     def fit_folder(self, key: str, fold: int) -> Path:
         """Return the folder of one fit."""
-        return self.folder / "folds" / key / ("all" if fold == ALL_ROWS else str(fold))
+        if fold > ALL_ROWS:
+            return self.folder / "folds" / key / str(fold)
+        return self.folder / "folds" / key / ("all" if fold == ALL_ROWS else f"all{-fold}")
 
     def out_of_fold(self, key: str, fold: int) -> NDArray[np.float64]:
         """Return the predictions that a fit made for its validation rows."""

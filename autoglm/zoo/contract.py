@@ -185,12 +185,15 @@ class Learner(ABC):
         One line for `autoglm models`.
     extra
         The extra that must be installed for it, or "" when the core install has it.
+    seeded
+        Whether fits of the same rows differ with the seed, so that several are worth having.
     """
 
     name: ClassVar[str]
     view: ClassVar[View]
     title: ClassVar[str]
     extra: ClassVar[str] = ""
+    seeded: ClassVar[bool] = True
 
     def available(self) -> bool:
         """Return whether what it needs is installed."""

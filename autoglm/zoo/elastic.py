@@ -23,6 +23,7 @@ class Elastic(Linear):
     """Logistic or linear regression with L1 and L2 penalties on the dense view."""
 
     name = "elastic"
+    seeded = False
     title = "Elastic net: a linear model of few columns."
 
     def suits(self, facts: Facts) -> bool:

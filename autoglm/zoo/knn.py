@@ -98,6 +98,7 @@ class NearestNeighbours(Learner):
     """k nearest neighbours, k and the weighting chosen on validation rows."""
 
     name, view = "knn", "dense"
+    seeded = False
     title = "Nearest neighbours on scaled columns."
 
     def suits(self, facts: Facts) -> bool:

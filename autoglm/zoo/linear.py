@@ -90,6 +90,7 @@ class Linear(Learner):
 
     name: ClassVar[str] = "linear"
     view: ClassVar[View] = "dense"
+    seeded = False
     title = "Logistic regression or ridge, its penalty chosen on validation rows."
 
     def space(self, facts: Facts) -> Space:

@@ -121,6 +121,7 @@ class SplineLinear(Learner):
 
     name: ClassVar[str] = "spline_linear"
     view: ClassVar[View] = "tree"
+    seeded = False
     title = "Linear model of curves, encoded categories and pairs of columns."
 
     def suits(self, facts: Facts) -> bool:

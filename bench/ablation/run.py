@@ -13,6 +13,7 @@ features     no target encoding, crosses or arithmetic inside members
 splines      without the linear model over splines
 network      without the network
 ensemble     greedy selection by the metric instead of the log pool with a ridge
+refits       models of folds alone, none that is fitted on all rows
 """
 
 from __future__ import annotations
@@ -149,6 +150,12 @@ def _without(learner: str) -> Callable[[Any], None]:
     return lambda pipeline: pipeline.learners.remove(learner)
 
 
+def _folds_alone(_: Any) -> None:
+    from autoglm.tuner import plan
+
+    plan.WHOLE = 0
+
+
 def _greedy(_: Any) -> None:
     from autoglm.tuner import library
 
@@ -199,6 +206,7 @@ PARTS: dict[str, Callable[[Any], None]] = {
     "splines": _without("spline_linear"),
     "network": _without("mlp"),
     "ensemble": _greedy,
+    "refits": _folds_alone,
 }
 
 

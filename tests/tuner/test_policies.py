@@ -6,13 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from tuner_work import build_work
 
 from autoglm.core.budget import TimeBudget
 from autoglm.core.journal import Journal
 from autoglm.core.space import Params
+from autoglm.tuner.blend import assemble
 from autoglm.tuner.executor import InlineExecutor, Job, ProcessExecutor, Result
-from autoglm.tuner.plan import Plan
+from autoglm.tuner.library import choose_best
+from autoglm.tuner.plan import Plan, make_plan
 from autoglm.tuner.search import Search, SearchOptions, SearchOutcome
 from autoglm.tuner.workspace import Workspace
 
@@ -164,3 +167,58 @@ def test_a_search_learns_from_what_it_gives_up(work: Workspace) -> None:
     assert all(t.state == "pruned" for t in drawn)
     # At random it would be about 0.8.
     assert np.median([off(t.params) for t in drawn[-10:]]) < 0.3
+
+
+WITH_WHOLE = Plan(n_folds=3, repeats=1, depth=3, explore=0.0, whole=4)
+
+
+def test_the_chosen_are_fitted_again_on_all_rows_and_stand_for_their_folds(
+    work: Workspace,
+) -> None:
+    executor = TwoSlots(work.folder)
+    outcome = search(work, executor, WITH_WHOLE, trials=6, limit_s=3600.0)
+    whole = [job for job in executor.jobs if job.fold < 0]
+    assert {job.learner for job in whole} >= {"lightgbm"}
+    for trial in outcome.trials:
+        own = [job for job in whole if job.key == trial.key]
+        folds = [job.fold for job in own]
+        # Where the seed changes nothing one fit is all there is.
+        few = trial.learner in ("linear", "knn", "constant")
+        assert folds in ([], [-1] if few else [-1, -2, -3, -4])
+        assert len({job.seed for job in own}) == len(own)
+        assert trial.models() == (folds or trial.done())
+        assert all(r >= 0 for r in trial.done())
+    boosted = next(job for job in whole if job.learner == "lightgbm")
+    trial = next(t for t in outcome.trials if t.key == boosted.key)
+    rounds = [trial.results[f].learned["rounds"] for f in range(3)]
+    assert min(rounds) <= boosted.params["rounds"] <= max(rounds)
+    # Folds of one cross-validation first, then all rows.
+    order = [job.fold for job in executor.jobs if job.key == boosted.key]
+    assert order == [0, 1, 2, -1, -2, -3, -4]
+    mix, _ = choose_best([trial], work, np.inf, np.inf)
+    made = assemble(mix, [len(trial.models())], work).blend.members[0]
+    trees = made.models[0].booster.num_trees()
+    assert trees == 4 * boosted.params["rounds"]
+
+
+def test_a_resumed_search_takes_fits_on_all_rows_from_its_journal(work: Workspace) -> None:
+    before = TwoSlots(work.folder)
+    search(work, before, WITH_WHOLE, trials=4, limit_s=3600.0)
+    after = TwoSlots(work.folder)
+    again = search(work, after, WITH_WHOLE, trials=4, limit_s=3600.0)
+    done = {(job.key, job.fold) for job in before.jobs}
+    assert any(fold < 0 for _, fold in done)
+    assert [(j.key, j.fold) for j in after.jobs if (j.key, j.fold) in done] == []
+    assert any(t.whole() for t in again.trials)
+
+
+@pytest.mark.parametrize(
+    ("rows", "time_split", "repeats", "whole"),
+    [(799, False, 3, 0), (800, False, 1, 5), (9_999, False, 1, 5), (10_000, False, 1, 0),
+     (400, True, 1, 0), (2_000, True, 1, 0)],
+)  # fmt: skip
+def test_the_size_decides_between_repeats_and_fits_on_all_rows(
+    work: Workspace, rows: int, time_split: bool, repeats: int, whole: int
+) -> None:
+    plan = make_plan(replace(work.facts, n_rows=rows), 60.0, 2, time_split)
+    assert (plan.repeats, plan.whole) == (repeats, whole)
