@@ -14,8 +14,12 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
+from importlib.abc import MetaPathFinder
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -35,14 +39,25 @@ RESERVE = 0.15
 READY = "ready\n"
 #: Rows that a fit on all rows is looked at with.
 SHOWN_ROWS = 1000
-#: What LightGBM imports for its wrappers and for tables; the zoo gives it arrays.
-_NOT_FOR_LIGHTGBM = ("sklearn", "pandas", "pyarrow", "matplotlib", "dask")
+#: What LightGBM and scikit-learn import for tables and plots; the zoo gives them arrays.
+_FOR_TABLES = frozenset({"pandas", "pyarrow", "matplotlib", "dask"})
+#: LightGBM's wrappers are made with this; learners that need it import it when first used.
+_FOR_WRAPPERS = frozenset({"sklearn"})
 
 
 class Runner:
-    """Runs jobs of one run folder."""
+    """Runs jobs of one run folder.
 
-    def __init__(self, folder: Path) -> None:
+    Parameters
+    ----------
+    folder
+        The run.
+    lean
+        Let learners of the core install do without tables and plots: half of a worker's memory.
+    """
+
+    def __init__(self, folder: Path, *, lean: bool = False) -> None:
+        self.lean = lean
         self.work = Workspace(folder)
         self.scorer = Scorer(self.work.metric)
         self._views: dict[str, Any] = {}
@@ -53,7 +68,9 @@ class Runner:
     def run(self, job: Job) -> Result:
         """Fit, score, leave the files, and say how it went; a failure is a result too."""
         try:
-            return self._fit(job)
+            spared = self.lean and not self._learners[job.learner].extra
+            with _without(_FOR_TABLES if spared else frozenset()):
+                return self._fit(job)
         except StorageError as error:
             return Result(job.key, job.fold, error=str(error), code=error.code)
         except Exception as error:  # noqa: BLE001 - the worker boundary: one bad fit must not end the run
@@ -108,18 +125,29 @@ def _end_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _import_lightgbm() -> None:
-    """Import LightGBM without what it can do without: that takes longer than all the rest.
+class _Without(MetaPathFinder):
+    """Tells whoever imports some packages that they are not installed."""
 
-    Learners that need scikit-learn import it themselves when they are first used.
-    """
-    hidden = [name for name in _NOT_FOR_LIGHTGBM if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    def __init__(self, names: frozenset[str]) -> None:
+        self.names = names
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> None:
+        """Refuse the packages; leave all others to the next finder."""
+        if fullname.partition(".")[0] in self.names:
+            raise ModuleNotFoundError(f"not needed here: {fullname}", name=fullname)
+
+
+@contextmanager
+def _without(names: frozenset[str]) -> Iterator[None]:
+    """Keep packages from being imported, unless they are already."""
+    finder = _Without(names)
+    sys.meta_path.insert(0, finder)
     try:
-        importlib.import_module("lightgbm")
+        yield
     finally:
-        for name in hidden:
-            del sys.modules[name]
+        sys.meta_path.remove(finder)
 
 
 def main(arguments: list[str]) -> None:
@@ -132,12 +160,14 @@ def main(arguments: list[str]) -> None:
     for name in plugins:
         hooks.register(importlib.import_module(name))
     plugged_in, _ = hooks.worker_plugins()
-    if not plugged_in:  # a plug-in may want all of LightGBM
-        _import_lightgbm()  # while the caller still encodes the data
+    lean = not plugged_in  # a plug-in may want tables, and all of LightGBM
+    if lean:
+        with _without(_FOR_TABLES | _FOR_WRAPPERS):
+            importlib.import_module("lightgbm")  # while the caller still encodes the data
     answers.write(READY)
     runner: Runner | None = None
     for line in sys.stdin:
-        runner = runner or Runner(Path(folder))
+        runner = runner or Runner(Path(folder), lean=lean)
         answers.write(json.dumps(asdict(runner.run(Job(**json.loads(line))))) + "\n")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -98,6 +99,21 @@ def test_a_plug_in_finds_all_of_lightgbm_in_a_worker(work: Workspace) -> None:
     executor.close()
     assert results[0].error == ""
     assert results[0].score is not None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what a process has loaded")
+def test_a_worker_fits_with_scikit_learn_and_loads_no_pandas(work: Workspace) -> None:
+    executor = ProcessExecutor(work.folder, 1)
+    results: list[Result] = []
+    for n, learner in enumerate(("lightgbm", "extra_trees", "hist_gbm", "random_forest")):
+        executor.submit(Job(f"{learner}-x", 0, learner, {}, 0, 60.0))
+        while len(results) <= n:
+            results += executor.wait(60.0)
+    loaded = Path(f"/proc/{executor.pids()[0]}/maps").read_text()
+    executor.close()
+    assert all(r.error == "" for r in results)
+    assert "/sklearn/" in loaded
+    assert "/pandas/" not in loaded
 
 
 def test_an_overdue_job_is_stopped(work: Workspace) -> None:
