@@ -6,6 +6,10 @@ the fewer rows there are (Breiman, 1996, "Stacked Regressions", for the non-nega
 Genest and Zidek, 1986, for logarithmic pools). One smooth loss with a ridge overfits the
 validation less than a greedy choice by the metric itself, whatever the metric, and costs a
 fraction of its time. Members of little weight are left out, and weights found anew without them.
+
+On few rows the best of many configurations of a learner is partly the luckiest, most of all where
+only the order of the predictions counts. There the best few of each learner stand together as one
+member, with equal weights.
 """
 
 from __future__ import annotations
@@ -28,8 +32,17 @@ SAMPLE_ROWS, SAMPLE_CELLS = 10_000, 3_000_000
 LEAST_SHARE = 0.05
 #: A member must be worth so much log-likelihood: 1 is Akaike's price of a parameter.
 LEAST_WORTH = 1.0
-#: Strength of the pull towards equal weights, divided by the root of the rows.
-RIDGE = 0.3
+#: Strength of the pull towards equal weights, divided by the root of the rows; and with few rows
+#: where only the order of the predictions counts, which log loss tells less of.
+RIDGE, RIDGE_OF_RANKS = 0.3, 1.0
+RANKED = frozenset({"roc_auc", "average_precision"})
+#: Configurations of a learner in one bag, as many of these as the bound on the cost allows.
+BAGS = (5, 3)
+#: From so many rows on the best of a learner is better than its company: of ranks, and of numbers.
+#: Log loss tells good configurations apart with fewer rows; its members stand alone.
+RANKED_ROWS, VALUED_ROWS = 4000, 2500
+#: Of a bag of several configurations fewer models of each are enough: half of five in all.
+_ENOUGH = 2.5
 #: Probabilities below it count as it: one sure member must not overrule all others.
 FLOOR = 1e-6
 _STEPS, _SWEEPS = 30, 200
@@ -101,6 +114,7 @@ def select(
     costs: Sequence[float] | None = None,
     max_cost: float = float("inf"),
     max_members: int = 12,
+    learners: Sequence[str] | None = None,
 ) -> Weights:
     """Choose members and weights.
 
@@ -116,7 +130,9 @@ def select(
         Prediction cost of each candidate, in the unit of `max_cost`; the total of the chosen
         never exceeds `max_cost`, unless the cheapest single one does.
     max_cost, max_members
-        Bounds on the blend.
+        Bounds on the blend; a bag counts as one member.
+    learners
+        Of each candidate; None for no bags.
     """
     rows = _sample(len(y), SCREENED * candidates[0][0].size)
     truth = y[rows]
@@ -124,18 +140,69 @@ def select(
     parts = [np.asarray(c[rows], np.float64) for c in candidates]
     single = np.array([scorer.utility(truth, p) for p in parts])
     single[price > max(max_cost, price.min())] = -np.inf
-    order = np.argsort(-single, kind="stable")
-    chosen = [int(i) for i in order[:SCREENED] if np.isfinite(single[i])] or [int(order[0])]
+    order = [int(i) for i in np.argsort(-single, kind="stable")]
+    able = [i for i in order if np.isfinite(single[i])] or order[:1]
     bounds = _Bounds(price, max_cost, max_members)
-    chosen, raw = _reduced(chosen, _Problem(parts, truth), bounds)
-    if len(chosen) == 1:
-        return Weights((chosen[0],), (1.0,), float(single[chosen[0]]))
-    shares = raw / raw.sum()
-    pool = Pool(log=parts[0].ndim == 2, scale=float(raw.sum()))
-    score = float(scorer.utility(truth, pool([parts[i] for i in chosen], shares.tolist())))
-    ranked = sorted(range(len(chosen)), key=lambda i: -shares[i])
-    members, weights = (chosen[i] for i in ranked), (float(shares[i]) for i in ranked)
-    return Weights(tuple(members), tuple(weights), score, pool)
+    few = bagged(len(y), scorer)
+    ridge = RIDGE_OF_RANKS if few and scorer.metric.name in RANKED else RIDGE
+    bags, raw = _weighed(able, parts, truth, ridge, bounds, learners if few else None)
+    members = [(i, float(w) / len(bag)) for bag, w in zip(bags, raw, strict=True) for i in bag]
+    if len(members) == 1:
+        return Weights((members[0][0],), (1.0,), float(single[members[0][0]]))
+    total = float(raw.sum())
+    members = sorted(((i, w / total) for i, w in members), key=lambda one: -one[1])
+    chosen, shares = zip(*members, strict=True)
+    pool = Pool(log=parts[0].ndim == 2, scale=total)
+    score = float(scorer.utility(truth, pool([parts[i] for i in chosen], shares)))
+    return Weights(chosen, shares, score, pool)
+
+
+def bagged(n_rows: int, scorer: Scorer) -> bool:
+    """Return whether the best few configurations of a learner stand together as one member."""
+    if scorer.metric.needs == "value":
+        return n_rows < VALUED_ROWS
+    return scorer.metric.name in RANKED and n_rows < RANKED_ROWS
+
+
+def _weighed(
+    able: list[int],
+    parts: Sequence[Array],
+    y: NDArray[Any],
+    ridge: float,
+    bounds: _Bounds,
+    learners: Sequence[str] | None,
+) -> tuple[list[list[int]], Array]:
+    """Return the chosen bags of candidates and their weights; the largest bags that find room."""
+    for size in BAGS if learners is not None else ():
+        bags = _bags(able, learners or (), size)
+        price = np.array([_bag_price(bounds.price[bag]) for bag in bags])
+        free = _Bounds(price, float("inf"), bounds.max_members)
+        problem = _Problem([_mean([parts[i] for i in bag]) for bag in bags], y, ridge)
+        chosen, raw = _reduced(list(range(len(bags))), problem, free)
+        if price[chosen].sum() <= bounds.max_cost:
+            return [bags[i] for i in chosen], raw
+    chosen, raw = _reduced(able[:SCREENED], _Problem(parts, y, ridge), bounds)
+    return [[i] for i in chosen], raw
+
+
+def _bags(able: Sequence[int], learners: Sequence[str], size: int) -> list[list[int]]:
+    """Return the best few candidates of each learner."""
+    bags: dict[str, list[int]] = {}
+    for i in able:
+        bags.setdefault(learners[i], []).append(i)
+    return [bag[:size] for bag in bags.values()]
+
+
+def _bag_price(prices: Array) -> float:
+    """Return the price of a bag whose members share the models that one of them would have."""
+    return float(prices.sum() / min(len(prices), _ENOUGH))
+
+
+def _mean(parts: Sequence[Array]) -> Array:
+    """Return the geometric mean of probabilities (n, k), not scaled; of numbers the mean."""
+    if len(parts) == 1 or parts[0].ndim == 1:
+        return np.asarray(np.mean(parts, axis=0))
+    return np.asarray(np.exp(np.mean([_logs(p) for p in parts], axis=0)))
 
 
 @dataclass(frozen=True)
@@ -185,11 +252,13 @@ class _Problem:
         Predictions of all candidates on the same rows.
     y
         The truth of these rows.
+    ridge
+        Strength of the pull towards equal weights, times the root of the rows.
     """
 
-    def __init__(self, parts: Sequence[Array], y: NDArray[Any]) -> None:
+    def __init__(self, parts: Sequence[Array], y: NDArray[Any], ridge: float) -> None:
         self._parts, self._y = parts, y
-        self._ridge = RIDGE / np.sqrt(max(1, len(y)))
+        self._ridge = ridge / np.sqrt(max(1, len(y)))
 
     def weights(self, chosen: Sequence[int]) -> tuple[Array, Array]:
         """Return weights of some candidates, and what each is worth.

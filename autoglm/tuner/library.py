@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autoglm.tuner.ensemble import LINEAR, Pool, Weights, select
+from autoglm.tuner.ensemble import LINEAR, Pool, Weights, bagged, select
 from autoglm.tuner.members import common_rows
 from autoglm.tuner.scoring import Scorer
 from autoglm.tuner.trials import Trial
@@ -93,8 +94,13 @@ class Library:
         max_cost: float,
         max_members: int | None = None,
     ) -> Mix:
-        """Choose members whose costs sum to at most `max_cost`, see `ensemble.select`."""
-        more = {} if max_members is None else {"max_members": max_members}
+        """Choose members whose costs sum to at most `max_cost`, see `ensemble.select`.
+
+        With a bound on their number every member is a single candidate.
+        """
+        more: dict[str, Any] = {"learners": [t.learner for t in self.trials]}
+        if max_members is not None:
+            more = {"max_members": max_members}
         found = select(
             self.predictions, self.y, self.scorer, costs=costs, max_cost=max_cost, **more
         )
@@ -152,13 +158,25 @@ def choose_best(
     # What says the same of every row can only soak up what the weights leave.
     trials = [t for t in trials if t.learner != "constant"] or trials
     found: tuple[Mix, Library] | None = None
-    for least in sorted({len(t.done()) for t in trials}, reverse=True):
+    once = _folds_of_all(work)
+    depths = {len(t.done()) for t in trials}
+    if bagged(len(work.y), Scorer(work.metric)):
+        # Where several of a learner stand together, repeats are not worth more than company.
+        depths = {min(depth, once) for depth in depths}
+    for least in sorted(depths, reverse=True):
         library = Library.of([t for t in trials if len(t.done()) >= least], work)
         mix = _chosen(library, max_predict_us, max_size_mb)
         if found is None or _clearly_better(mix, found[0], library):
             found = mix, library
     assert found is not None
     return found
+
+
+def _folds_of_all(work: Workspace) -> int:
+    """Return how many folds of one cross-validation there are; all where rows are never asked."""
+    asked = np.cumsum([len(valid) for _, valid in work.folds])
+    whole = np.flatnonzero(asked >= len(work.y))
+    return int(whole[0]) + 1 if len(whole) else len(work.folds)
 
 
 def _clearly_better(new: Mix, old: Mix, library: Library) -> bool:

@@ -16,8 +16,13 @@ from autoglm.tuner.workspace import Workspace
 def choose_members(trials: Sequence[Trial], work: Workspace, scorer: Scorer) -> list[Trial]:
     """Return the trials that a blend of those given would use, heaviest first."""
     predictions, rows = common_rows(trials, work)
-    weights = select([p[rows] for p in predictions], work.y[rows], scorer)
-    return [trials[i] for i in weights.members]
+    parts = [p[rows] for p in predictions]
+    weights = select(parts, work.y[rows], scorer, learners=[t.learner for t in trials])
+    chosen = [trials[i] for i in weights.members]
+    # The best of each learner first: the others of its bag are much like it.
+    best = sorted(chosen, key=lambda t: -t.score())
+    place = {t.key: [o.key for o in best if o.learner == t.learner].index(t.key) for t in chosen}
+    return sorted(chosen, key=lambda t: place[t.key])
 
 
 def common_rows(

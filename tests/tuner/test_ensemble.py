@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from autoglm.tuner.ensemble import Pool, select
+from autoglm.tuner.ensemble import Pool, Weights, select
 from autoglm.tuner.scoring import MetricChoice, Scorer
 
 
@@ -107,3 +107,46 @@ def test_several_classes_find_the_informed_model() -> None:
     )
     assert found.members[0] == 1
     assert found.weights[0] > 0.8
+
+
+def drawn(truth: np.ndarray, n: int, seed: int) -> list[np.ndarray]:
+    """Configurations of one learner: what they share is wrong alike, the rest is luck."""
+    rng = np.random.default_rng(seed)
+    shared = rng.normal(size=len(truth))
+    return [
+        (truth + shared + 0.6 * rng.normal(size=len(truth))).astype(np.float32) for _ in range(n)
+    ]
+
+
+def test_few_rows_take_the_best_few_of_a_learner_and_not_the_luckiest(truth: np.ndarray) -> None:
+    some = [*drawn(truth, 12, 7), *drawn(truth, 12, 8)]
+    known, fresh = slice(0, 200), slice(200, 5000)
+    learners = ["tree"] * 12 + ["net"] * 12
+    told = [p[known] for p in some]
+    bags = select(told, truth[known], rmse(), learners=learners)
+    alone = select(told, truth[known], rmse())
+    assert {learners[i] for i in bags.members} == {"tree", "net"}
+    assert len(bags.members) == 10
+    for learner in ("tree", "net"):
+        shares = {w for i, w in zip(bags.members, bags.weights, strict=True)
+                  if learners[i] == learner}  # fmt: skip
+        assert max(shares) == pytest.approx(min(shares))
+
+    def error(found: Weights) -> float:
+        return -rmse().utility(
+            truth[fresh], found.pool([some[i][fresh] for i in found.members], found.weights)
+        )
+
+    assert error(bags) < error(alone)
+
+
+def test_bags_shrink_to_the_bound_on_cost_and_many_rows_have_none(truth: np.ndarray) -> None:
+    some = [*drawn(truth, 6, 7), *drawn(truth, 6, 8)]
+    learners = ["tree"] * 6 + ["net"] * 6
+    few = [p[:200] for p in some]
+    tight = select(few, truth[:200], rmse(), learners=learners, costs=[1.0] * 12, max_cost=2.9)
+    assert len(tight.members) == 6
+    single = select(few, truth[:200], rmse(), learners=learners, costs=[1.0] * 12, max_cost=2.0)
+    assert len(single.members) <= 2
+    whole = select(some, truth, rmse(), learners=learners)
+    assert whole == select(some, truth, rmse())
