@@ -115,6 +115,7 @@ def select(
     max_cost: float = float("inf"),
     max_members: int = 12,
     learners: Sequence[str] | None = None,
+    n_rows: int | None = None,
 ) -> Weights:
     """Choose members and weights.
 
@@ -127,12 +128,15 @@ def select(
     scorer
         The task's utility, by which candidates are screened.
     costs
-        Prediction cost of each candidate, in the unit of `max_cost`; the total of the chosen
-        never exceeds `max_cost`, unless the cheapest single one does.
+        Prediction cost of each candidate, in the unit of `max_cost`. The total of the chosen
+        never exceeds `max_cost`, unless the cheapest single one does; a bag costs less than the
+        sum of its candidates, as fewer models of each of them are enough.
     max_cost, max_members
         Bounds on the blend; a bag counts as one member.
     learners
-        Of each candidate; None for no bags.
+        Of each candidate: where rows are few, the best of a learner form a bag. None for no bags.
+    n_rows
+        Rows of the whole table, when only a part of it is given: they decide what is few.
     """
     rows = _sample(len(y), SCREENED * candidates[0][0].size)
     truth = y[rows]
@@ -143,9 +147,9 @@ def select(
     order = [int(i) for i in np.argsort(-single, kind="stable")]
     able = [i for i in order if np.isfinite(single[i])] or order[:1]
     bounds = _Bounds(price, max_cost, max_members)
-    few = bagged(len(y), scorer)
+    few = bagged(n_rows or len(y), scorer)
     ridge = RIDGE_OF_RANKS if few and scorer.metric.name in RANKED else RIDGE
-    bags, raw = _weighed(able, parts, truth, ridge, bounds, learners if few else None)
+    bags, raw = _weighed(able, parts, truth, ridge, bounds, (learners or ()) if few else ())
     members = [(i, float(w) / len(bag)) for bag, w in zip(bags, raw, strict=True) for i in bag]
     if len(members) == 1:
         return Weights((members[0][0],), (1.0,), float(single[members[0][0]]))
@@ -170,11 +174,15 @@ def _weighed(
     y: NDArray[Any],
     ridge: float,
     bounds: _Bounds,
-    learners: Sequence[str] | None,
+    learners: Sequence[str],
 ) -> tuple[list[list[int]], Array]:
-    """Return the chosen bags of candidates and their weights; the largest bags that find room."""
-    for size in BAGS if learners is not None else ():
-        bags = _bags(able, learners or (), size)
+    """Return the chosen bags of candidates and their weights.
+
+    The largest bags that find room; each candidate by itself where none do, or no learners are
+    given.
+    """
+    for size in BAGS if learners else ():
+        bags = _bags(able, learners, size)
         price = np.array([_bag_price(bounds.price[bag]) for bag in bags])
         free = _Bounds(price, float("inf"), bounds.max_members)
         problem = _Problem([_mean([parts[i] for i in bag]) for bag in bags], y, ridge)

@@ -65,6 +65,8 @@ class Library:
         Out-of-fold predictions of each candidate: (m, k) or (m,).
     scorer
         The task's utility.
+    n_rows
+        Rows of the whole table.
     """
 
     trials: tuple[Trial, ...]
@@ -72,13 +74,14 @@ class Library:
     y: NDArray[np.generic]
     predictions: tuple[NDArray[np.float32], ...]
     scorer: Scorer
+    n_rows: int
 
     @classmethod
     def of(cls, trials: Sequence[Trial], work: Workspace) -> Library:
         """Read the predictions of complete trials; at least one."""
         predictions, rows = common_rows(trials, work)
         parts = tuple(p[rows] for p in predictions)
-        return cls(tuple(trials), rows, work.y[rows], parts, Scorer(work.metric))
+        return cls(tuple(trials), rows, work.y[rows], parts, Scorer(work.metric), len(work.y))
 
     def thinned(self, most: int) -> Library:
         """Return a library of at most so many of the rows, the same ones every time."""
@@ -86,7 +89,7 @@ class Library:
             return self
         kept = np.sort(np.random.default_rng(0).permutation(len(self.rows))[:most])
         parts = tuple(p[kept] for p in self.predictions)
-        return Library(self.trials, self.rows[kept], self.y[kept], parts, self.scorer)
+        return replace(self, rows=self.rows[kept], y=self.y[kept], predictions=parts)
 
     def select(
         self,
@@ -98,9 +101,11 @@ class Library:
 
         With a bound on their number every member is a single candidate.
         """
-        more: dict[str, Any] = {"learners": [t.learner for t in self.trials]}
-        if max_members is not None:
-            more = {"max_members": max_members}
+        more: dict[str, Any] = {"n_rows": self.n_rows}
+        if max_members is None:
+            more["learners"] = [t.learner for t in self.trials]
+        else:
+            more["max_members"] = max_members
         found = select(
             self.predictions, self.y, self.scorer, costs=costs, max_cost=max_cost, **more
         )

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from autoglm.tuner.ensemble import select
+from autoglm.tuner.ensemble import bagged, select
 from autoglm.tuner.scoring import Scorer
 from autoglm.tuner.trials import Trial, out_of_fold
 from autoglm.tuner.workspace import Workspace
 
 
 def choose_members(trials: Sequence[Trial], work: Workspace, scorer: Scorer) -> list[Trial]:
-    """Return the trials that a blend of those given would use, heaviest first."""
+    """Return the trials that a blend of those given would use, what matters most first.
+
+    That is the heaviest; where the best of each learner stand together, the best of each, then
+    the second of each, and so on, as those of one bag are much alike.
+    """
     predictions, rows = common_rows(trials, work)
     parts = [p[rows] for p in predictions]
-    weights = select(parts, work.y[rows], scorer, learners=[t.learner for t in trials])
-    chosen = [trials[i] for i in weights.members]
-    # The best of each learner first: the others of its bag are much like it.
-    best = sorted(chosen, key=lambda t: -t.score())
-    place = {t.key: [o.key for o in best if o.learner == t.learner].index(t.key) for t in chosen}
-    return sorted(chosen, key=lambda t: place[t.key])
+    learners = [t.learner for t in trials]
+    weights = select(parts, work.y[rows], scorer, learners=learners, n_rows=len(work.y))
+    if not bagged(len(work.y), scorer):
+        return [trials[i] for i in weights.members]
+    seen: Counter[str] = Counter()
+    rounds: defaultdict[int, list[Trial]] = defaultdict(list)
+    for i in sorted(weights.members, key=lambda i: -scorer.utility(work.y[rows], parts[i])):
+        rounds[seen[learners[i]]].append(trials[i])
+        seen[learners[i]] += 1
+    return [trial for turn in sorted(rounds) for trial in rounds[turn]]
 
 
 def common_rows(

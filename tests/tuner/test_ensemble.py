@@ -150,3 +150,11 @@ def test_bags_shrink_to_the_bound_on_cost_and_many_rows_have_none(truth: np.ndar
     assert len(single.members) <= 2
     whole = select(some, truth, rmse(), learners=learners)
     assert whole == select(some, truth, rmse())
+
+
+def test_a_few_rows_of_a_large_table_form_no_bags(truth: np.ndarray) -> None:
+    few = [p[:200] for p in (*drawn(truth, 6, 7), *drawn(truth, 6, 8))]
+    learners = ["tree"] * 6 + ["net"] * 6
+    part = select(few, truth[:200], rmse(), learners=learners, n_rows=5000)
+    assert part == select(few, truth[:200], rmse())
+    assert part != select(few, truth[:200], rmse(), learners=learners)
