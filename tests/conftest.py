@@ -42,8 +42,9 @@ def data_dir() -> Path:
 def _own_settings(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Hide what the machine has: AUTOGLM_* variables, the user's settings and past runs."""
-    for name in [n for n in os.environ if n.startswith("AUTOGLM_") and n != "AUTOGLM_TEST_DATA"]:
+    """Hide what the machine has: settings and keys in variables, the user's files, past runs."""
+    private = ("AUTOGLM_", "OPENAI_", "ZHIPUAI_")
+    for name in [n for n in os.environ if n.startswith(private) and n != "AUTOGLM_TEST_DATA"]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "no-settings"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.getbasetemp() / f"d{monotonic_ns()}"))

@@ -1,6 +1,6 @@
 """The program: its commands, and what each kind of failure looks like from outside.
 
-Exit codes: 0 well, 1 a defect of ours, 2 a mistake in the command line, 3 to 11 the errors of
+Exit codes: 0 well, 1 a defect of ours, 2 a mistake in the command line, 3 to 12 the errors of
 `autoglm.core.errors`, 130 Ctrl-C.
 """
 
@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from autoglm.cli import about, data, model, run
+from autoglm.cli import about, data, llm, model, run
 from autoglm.cli._options import add_command
 from autoglm.core.errors import AutoGLMError
 from autoglm.core.text import say
@@ -37,6 +37,8 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help=say(en="Look at and convert tables.", zh="查看与转换表格。"), **_HELP)  # type: ignore[arg-type]
 app.add_typer(data_app, name="data")
+llm_app = typer.Typer(help=say(en="Language models.", zh="语言模型。"), **_HELP)  # type: ignore[arg-type]
+app.add_typer(llm_app, name="llm")
 
 for _function, _options in (
     (run.run, run.RunOptions),
@@ -51,6 +53,7 @@ for _function, _options in (
     add_command(app, _function, _options)  # type: ignore[arg-type]
 add_command(data_app, data.profile, data.ProfileOptions)
 add_command(data_app, data.convert, data.ConvertOptions)
+add_command(llm_app, llm.check, llm.CheckOptions)
 
 
 def _version(wanted: bool) -> None:

@@ -44,6 +44,17 @@ def _engine(value: str) -> str:
     return value
 
 
+#: Money for a million tokens in and out, and the currency.
+PRICE = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(\d+(?:\.\d+)?)\s*([A-Za-z]{3})?")
+
+
+def _price(value: str) -> str:
+    """Refuse what is no price."""
+    if not PRICE.fullmatch(value.strip()):
+        raise ValueError('write "0.6/2.2 USD": a million tokens in, and out')
+    return value.strip()
+
+
 class Settings(BaseModel):
     """Everything that can be set once for many runs. Unknown names are refused.
 
@@ -77,6 +88,21 @@ class Settings(BaseModel):
         hand), or a portfolio file.
     meta_store
         Where what runs have taught is kept: "on" (a file of the user), "off", or a file.
+    llm
+        Language model: its name at the service, "scripted:FILE", or "auto" for the one whose key
+        is set.
+    llm_base_url
+        Where an OpenAI-compatible service is; by default the GLM cloud for names like "glm-4",
+        else ``OPENAI_BASE_URL``.
+    llm_timeout
+        Seconds from request to the end of an answer; text like "2m" is understood.
+    llm_parallel
+        Calls of the language model at a time.
+    llm_price
+        What a million tokens cost in and out, for budgets of money: "0.6/2.2 USD".
+    llm_cache
+        Where answers are kept, so that the same request is paid for once: "off", "on" (a file of
+        the user) or a file.
     lang
         Language of messages where no sentence tells it: "en", "zh", or "auto" for English.
     color
@@ -100,6 +126,12 @@ class Settings(BaseModel):
     seed: int = Field(default=0, ge=0, lt=2**31)
     portfolio: str = Field(default="learned", min_length=1)
     meta_store: str = Field(default="on", min_length=1)
+    llm: str = Field(default="auto", min_length=1)
+    llm_base_url: str | None = Field(default=None, min_length=1)
+    llm_timeout: Annotated[float, BeforeValidator(parse_duration)] = 120.0
+    llm_parallel: int = Field(default=8, ge=1, le=1024)
+    llm_price: Annotated[str, AfterValidator(_price)] | None = None
+    llm_cache: str = Field(default="off", min_length=1)
     lang: Annotated[Literal["auto", "en", "zh"], BeforeValidator(_language)] = "auto"
     color: Literal["auto", "always", "never"] = "auto"
     progress: Literal["auto", "bar", "lines", "none"] = "auto"

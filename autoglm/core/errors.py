@@ -5,12 +5,15 @@
     ├── SpecError            the task cannot be understood or contradicts   exit 4
     │   └── AmbiguousTask    two readings fit; carries both and the flag    exit 4
     ├── ConfigError          a setting is unknown or has a bad value        exit 5
-    ├── BudgetError          the time or memory given cannot hold the work  exit 6
+    ├── BudgetError          time, memory, tokens or money do not suffice   exit 6
     ├── BundleError          a saved model is damaged or of unknown format  exit 7
     ├── StorageError         a folder cannot be written, the disk is full   exit 8
     ├── RunError             a run cannot be found, resumed or is in use    exit 9
     ├── MissingDependency    an extra is not installed                      exit 10
-    └── WorkerError          a worker process died; trying again may help   exit 11
+    ├── WorkerError          a worker process died; trying again may help   exit 11
+    └── ModelError           a language model gives no usable answer        exit 12
+        ├── ModelUnavailable   unreachable or overloaded; later may help    exit 12
+        └── ContentRefused     its content policy refuses; never retried    exit 12
 
 The message says what is wrong, `hint` what to do next. Exit code 2 is left to
 mistakes in the command line itself, 1 to defects of ours, 130 to Ctrl-C.
@@ -103,7 +106,7 @@ class ConfigError(AutoGLMError):
 
 
 class BudgetError(AutoGLMError):
-    """The time or memory given cannot hold the work."""
+    """The time, memory, tokens or money given cannot hold the work."""
 
     code, exit_code = "budget", 6
 
@@ -136,3 +139,37 @@ class WorkerError(AutoGLMError):
     """A worker process died."""
 
     code, exit_code, retryable = "worker", 11, True
+
+
+class ModelError(AutoGLMError):
+    """A language model gives no answer, or none that can be used."""
+
+    code, exit_code = "model", 12
+
+
+class ModelUnavailable(ModelError):
+    """A language model cannot be reached now, or is overloaded.
+
+    Parameters
+    ----------
+    message, hint
+        As in `AutoGLMError`.
+    wait_s
+        Seconds after which the service asks to be called again; None when it says nothing.
+    crowded
+        Whether it is called by too many at a time: fewer parallel calls help, not patience alone.
+    """
+
+    code, retryable = "model_unavailable", True
+
+    def __init__(
+        self, message: str, *, hint: str = "", wait_s: float | None = None, crowded: bool = False
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.wait_s, self.crowded = wait_s, crowded
+
+
+class ContentRefused(ModelError):
+    """The content policy of a language model's service refuses the request or the answer."""
+
+    code = "content_refused"

@@ -26,6 +26,7 @@ COMMANDS = [
     ["config"],
     ["data", "profile"],
     ["data", "convert"],
+    ["llm", "check"],
 ]
 
 

@@ -1,0 +1,1 @@
+"""Language models behind one interface: over HTTP, local, scripted; their cost is bounded."""

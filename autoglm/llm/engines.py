@@ -1,0 +1,134 @@
+"""From a name and the settings to a language model."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from autoglm.core.config import PRICE, Settings
+from autoglm.core.errors import ConfigError
+from autoglm.core.text import say
+from autoglm.llm.account import Account, Price
+from autoglm.llm.cache import CachedModel, reply_from_dict
+from autoglm.llm.contract import LanguageModel
+from autoglm.llm.scripted import Scripted, ScriptedModel
+
+GLM_CLOUD = "https://open.bigmodel.cn/api/paas/v4"
+OPENAI = "https://api.openai.com/v1"
+#: What "auto" takes on the GLM cloud.
+GLM_DEFAULT = "glm-4.5-flash"
+_GLM = re.compile(r"(glm|chatglm|charglm|codegeex)-", re.IGNORECASE)
+
+
+def open_model(
+    settings: Settings,
+    *,
+    name: str | None = None,
+    account: Account | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> LanguageModel:
+    """Return the language model that the settings name.
+
+    Parameters
+    ----------
+    settings
+        The fields that begin with ``llm``.
+    name
+        Instead of the setting `llm`.
+    account
+        Pays for its calls.
+    environ
+        Where keys are; the variables of this process by default. ``ZHIPUAI_API_KEY`` is for the
+        GLM cloud alone, ``OPENAI_API_KEY`` for every other service.
+
+    Raises
+    ------
+    ConfigError
+        When no model is named and no key tells which, or a script cannot be read.
+    """
+    environ = os.environ if environ is None else environ
+    wanted = name or settings.llm
+    if wanted.startswith("scripted:"):
+        script = _script(Path(wanted.removeprefix("scripted:")))
+        return ScriptedModel(script, account=account, price=price_of(settings))
+    model = _over_http(wanted, settings, account, environ)
+    if settings.llm_cache == "off":
+        return model
+    file = (
+        platformdirs.user_cache_path("autoglm") / "llm.sqlite"
+        if settings.llm_cache == "on"
+        else Path(settings.llm_cache)
+    )
+    return CachedModel(model, file)
+
+
+def _over_http(
+    wanted: str, settings: Settings, account: Account | None, environ: Mapping[str, str]
+) -> LanguageModel:
+    from autoglm.llm.http import HttpModel, HttpOptions
+
+    name, base_url = _where(wanted, settings.llm_base_url, environ)
+    glm = base_url.startswith(GLM_CLOUD) or "z.ai/" in base_url
+    options = HttpOptions(
+        base_url=base_url,
+        key=environ.get("ZHIPUAI_API_KEY" if glm else "OPENAI_API_KEY", ""),
+        timeout_s=settings.llm_timeout,
+        parallel=settings.llm_parallel,
+        price=price_of(settings),
+    )
+    return HttpModel(name, options, account=account)
+
+
+def _where(wanted: str, base_url: str | None, environ: Mapping[str, str]) -> tuple[str, str]:
+    """Return the model's name at its service, and where that is."""
+    other = base_url or environ.get("OPENAI_BASE_URL", "")
+    if wanted == "auto":
+        if environ.get("ZHIPUAI_API_KEY") and not other:
+            return GLM_DEFAULT, GLM_CLOUD
+        raise ConfigError(
+            say(en="No language model is set.", zh="尚未设置语言模型。"),
+            hint=say(en="Name one: --llm NAME, with OPENAI_BASE_URL or OPENAI_API_KEY for a "
+                     "service, or ZHIPUAI_API_KEY for the GLM cloud.",
+                     zh="请用 --llm 指定;服务用 OPENAI_BASE_URL 或 OPENAI_API_KEY,"
+                     "GLM 云用 ZHIPUAI_API_KEY。"),
+        )  # fmt: skip
+    if other:
+        return wanted, other
+    return wanted, GLM_CLOUD if _GLM.match(wanted) else OPENAI
+
+
+def price_of(settings: Settings) -> Price | None:
+    """Return the model's price as set."""
+    if settings.llm_price is None:
+        return None
+    found = PRICE.fullmatch(settings.llm_price)
+    assert found is not None  # checked by the settings
+    return Price(float(found[1]), float(found[2]), (found[3] or "USD").upper())
+
+
+def _script(path: Path) -> list[Scripted]:
+    """Read answers, one JSON value a line: a text, or the fields of a reply."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [_scripted(json.loads(line)) for line in lines if line.strip()]
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigError(
+            say(en=f"The script {path} cannot be read: {error}.",
+                zh=f"无法读取脚本 {path}:{error}。"),
+            hint=say(en='Write one JSON value a line: "an answer", or {"text": "an answer"}.',
+                     zh='每行一个 JSON 值:"回答" 或 {"text": "回答"}。'),
+        ) from error  # fmt: skip
+
+
+def _scripted(value: Any) -> Scripted:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        return reply_from_dict(value)
+    raise TypeError(f"{value!r} is no answer")
