@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from autoglm.dataflow.read import read_table
     from autoglm.estimators import AutoClassifier, AutoRegressor
     from autoglm.predictor import Predictor, load
+    from autoglm.reason.reasoner import AutoReasoner
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AutoClassifier",
+    "AutoReasoner",
     "AutoRegressor",
     "AutoTask",
     "Pipeline",
@@ -39,6 +41,7 @@ __all__ = [
 
 _HOMES = {
     "AutoClassifier": "autoglm.estimators",
+    "AutoReasoner": "autoglm.reason.reasoner",
     "AutoRegressor": "autoglm.estimators",
     "AutoTask": "autoglm.automl",
     "Pipeline": "autoglm.automl",

@@ -52,6 +52,7 @@ FLOORS = (
 
 PUBLIC_NAMES = {
     "AutoClassifier",
+    "AutoReasoner",
     "AutoRegressor",
     "AutoTask",
     "Pipeline",

@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from autoglm.core.budget import TimeBudget
@@ -81,7 +82,7 @@ class Hold:
         return self.price.of(self.most) if self.price else 0.0
 
 
-@dataclass
+@dataclass(eq=False)
 class Account:
     """Limits on what calls cost, and what they have cost so far.
 
@@ -124,6 +125,10 @@ class Account:
                     hint=say(en="Give a number that is not negative.", zh="请给出非负数。"),
                 )  # fmt: skip
         self._time = TimeBudget(self.seconds)
+
+    def descends_from(self, other: Account) -> bool:
+        """Return whether another account pays for what this one spends, itself included."""
+        return self is other or (self.parent is not None and self.parent.descends_from(other))
 
     def remaining_s(self) -> float:
         """Return the seconds left; infinite without a limit."""
@@ -223,6 +228,52 @@ class Account:
             say(en=f"{self.money:g} {unit} ({rest:.6f} left, up to {need:.6f} needed)",
                 zh=f"{self.money:g} {unit}(剩 {rest:.6f},最多需要 {need:.6f})")
         )  # fmt: skip
+
+
+#: The account that pays for calls made in this context, besides the engine's own.
+_charged: ContextVar[Account | None] = ContextVar("autoglm_account", default=None)
+
+
+@contextmanager
+def charging(account: Account) -> Iterator[None]:
+    """Have an account pay for every call of a language model inside the block, too."""
+    token = _charged.set(account)
+    try:
+        yield
+    finally:
+        _charged.reset(token)
+
+
+@contextmanager
+def paid(account: Account, most: Usage, price: Price | None) -> Iterator[Hold]:
+    """Reserve a call at an engine's account, and at the one that pays in this context.
+
+    Raises
+    ------
+    BudgetError
+        When either does not hold it. Nothing was spent.
+    """
+    other = _charged.get()
+    payers = [account]
+    if other is not None:
+        if other.descends_from(account):
+            payers = [other]
+        elif not account.descends_from(other):
+            payers = [account, other]
+    with ExitStack() as stack:
+        holds = [stack.enter_context(payer.reserve(most, price)) for payer in payers]
+        try:
+            yield holds[0]
+        finally:
+            for hold in holds[1:]:
+                if holds[0].sent:
+                    hold.settle(holds[0].reported)
+
+
+def time_left(account: Account) -> float:
+    """Return the seconds that an engine's account, and the one that pays in this context, have."""
+    other = _charged.get()
+    return min(account.remaining_s(), other.remaining_s() if other else float("inf"))
 
 
 def _short(what: str) -> BudgetError:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from autoglm.core.errors import ConfigError, ModelError, ModelUnavailable
 from autoglm.core.text import say
 from autoglm.llm import wire
-from autoglm.llm.account import Account, Hold, Price
+from autoglm.llm.account import Account, Hold, Price, paid, time_left
 from autoglm.llm.contract import (
     Delta,
     LanguageModel,
@@ -155,7 +155,7 @@ class HttpModel(LanguageModel):
             attempt += 1
             whole = wire.Assembly(self.name)
             try:
-                with self.parallel.slot(), self.account.reserve(most, self.options.price) as hold:
+                with self.parallel.slot(), paid(self.account, most, self.options.price) as hold:
                     yield from self._pieces(whole, body, hold)
                     reply = whole.reply()
             except ModelUnavailable as error:
@@ -237,7 +237,7 @@ class HttpModel(LanguageModel):
         return replace(reply, seconds=time.monotonic() - started, cost=cost, attempts=attempts)
 
     def _deadline(self) -> float:
-        return time.monotonic() + min(self.options.timeout_s, self.account.remaining_s())
+        return time.monotonic() + min(self.options.timeout_s, time_left(self.account))
 
     def _persist(self, most: Usage, call: Callable[[Hold, float], Result]) -> tuple[Result, int]:
         """Call, and call again while that may help; each attempt is paid for."""
@@ -245,7 +245,7 @@ class HttpModel(LanguageModel):
         while True:
             attempt += 1
             try:
-                with self.parallel.slot(), self.account.reserve(most, self.options.price) as hold:
+                with self.parallel.slot(), paid(self.account, most, self.options.price) as hold:
                     result = call(hold, self._deadline())
             except ModelUnavailable as error:
                 self._rest(attempt, error)
@@ -258,7 +258,7 @@ class HttpModel(LanguageModel):
         if error.crowded:
             self.parallel.crowded()
         seconds = self.options.patience.pause(attempt, error)
-        if seconds is None or seconds > self.account.remaining_s():
+        if seconds is None or seconds > time_left(self.account):
             raise error
         self._wait(seconds)
 

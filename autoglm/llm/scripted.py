@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from autoglm.core.errors import ModelError
 from autoglm.core.text import say
-from autoglm.llm.account import Account, Price
+from autoglm.llm.account import Account, Price, paid
 from autoglm.llm.contract import LanguageModel, Message, Reply, Request, Usage, as_messages
 
 #: An answer: its text, the whole reply, or the error to raise.
@@ -58,7 +58,7 @@ class ScriptedModel(LanguageModel):
     def generate(self, request: Request) -> Reply:
         prompt = self.count_tokens(request.messages)
         most = Usage(prompt, request.sampling.max_tokens)
-        with self.account.reserve(most, self.price) as hold:
+        with paid(self.account, most, self.price) as hold:
             with self._lock:
                 self.requests.append(request)
                 number = len(self.requests) - 1

@@ -13,7 +13,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 #: Characters of a text that are looked at, and digits of a number.
-MOST_CHARACTERS, MOST_DIGITS = 20_000, 60
+MOST_CHARACTERS, MOST_DIGITS = 200_000, 60
 
 _SCALES_ZH = {"十": 10, "百": 100, "千": 1000, "万": 10**4, "亿": 10**8}
 _DIGITS_ZH = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}

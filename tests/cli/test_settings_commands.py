@@ -27,6 +27,7 @@ COMMANDS = [
     ["data", "profile"],
     ["data", "convert"],
     ["llm", "check"],
+    ["solve"],
 ]
 
 
