@@ -12,7 +12,7 @@ export OMP_NUM_THREADS ?= 1
 export NO_MKDOCS_2_WARNING = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check house types lint imports doctest bench docs clean ray
+.PHONY: help install demo test check house types lint imports doctest bench docs clean ray llm
 
 help:
 	@echo "make demo     install and do the main job on the shipped example (under 3 minutes)"
@@ -22,6 +22,7 @@ help:
 	@echo "make docs     build the documentation into site/"
 	@echo "make install  the environment alone (.venv)"
 	@echo "make ray      Ray beside it, for the tests of a cluster"
+	@echo "make llm      torch and transformers beside it, for the tests that compare with them"
 	@echo "make clean    remove the environment and everything made"
 
 $(BIN)/python:
@@ -44,7 +45,16 @@ $(VENV)/ray.stamp: $(VENV)/dev.stamp
 	$(BIN)/python -m pip check
 	@touch $@
 
+# A language model's reference libraries, for the tests that compare with them.
+$(VENV)/llm.stamp: $(VENV)/dev.stamp
+	$(PIP) install -c constraints.txt torch==2.13.0
+	$(PIP) install -c constraints.txt -e '.[llm]'
+	$(BIN)/python -m pip check
+	@touch $@
+
 ray: $(VENV)/ray.stamp
+
+llm: $(VENV)/llm.stamp
 
 install: $(VENV)/core.stamp
 

@@ -51,12 +51,18 @@ def open_model(
     ------
     ConfigError
         When no model is named and no key tells which, or a script cannot be read.
+    BundleError
+        When a folder holds no model that can be used.
     """
     environ = os.environ if environ is None else environ
     wanted = name or settings.llm
     if wanted.startswith("scripted:"):
         script = _script(Path(wanted.removeprefix("scripted:")))
         return ScriptedModel(script, account=account, price=price_of(settings))
+    if Path(wanted).is_dir():
+        from autoglm.llm.nano.engine import NanoModel
+
+        return NanoModel(Path(wanted), account=account)
     model = _over_http(wanted, settings, account, environ)
     if settings.llm_cache == "off":
         return model

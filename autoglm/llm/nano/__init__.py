@@ -1,0 +1,1 @@
+"""A GLM that runs on numpy alone: network, tokenizer and the engine over both."""
