@@ -291,7 +291,9 @@ def test_numpy_files_are_read_without_objects() -> None:
 def _our_files() -> Iterator[Path]:
     """Yield text files of the project that people wrote."""
     suffixes = {".py", ".md", ".toml", ".txt", ".yml", ".json", ".j2", ".jsonl"}
-    folders = ("autoglm", "bench", "docs", "openautoglm", "open_autoglm", "scripts", "tests")
+    folders = (
+        "autoglm", "bench", "docs", "openautoglm", "open_autoglm", "recipes", "scripts", "tests",
+    )  # fmt: skip
     yield from (p for p in ROOT.iterdir() if p.suffix in suffixes or p.name == "Makefile")
     for folder in folders:
         yield from (p for p in (ROOT / folder).rglob("*") if p.suffix in suffixes)
