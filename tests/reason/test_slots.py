@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
+import random
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -57,12 +58,21 @@ def test_what_is_no_equation_is_refused() -> None:
 
 @pytest.fixture(scope="module")
 def sets() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("nano_sets", RECIPE / "sets.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["nano_sets"] = module  # its dataclasses look themselves up
-    spec.loader.exec_module(module)
-    return module
+    return recipe("sets")
+
+
+@pytest.fixture(scope="module")
+def families(sets: ModuleType) -> ModuleType:
+    return recipe("families")
+
+
+def recipe(name: str) -> ModuleType:
+    """Import a file of the recipe, whose files import each other by name."""
+    sys.path.insert(0, str(RECIPE))
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(str(RECIPE))
 
 
 #: Of each set, the least share of rows that are read.
@@ -80,3 +90,25 @@ def test_public_sets_are_read_as_programs(sets: ModuleType, data_dir: Path) -> N
             assert sets.normal(one.text) not in asked
             value = evaluate(one.program, values_of(slots_of(one.text)))
             assert abs(value - one.answer) <= max(abs(one.answer), Fraction(1, 10)) / 1000
+
+
+def test_made_up_problems_come_to_their_answers(families: ModuleType) -> None:
+    every = families.families()
+    assert all(family.tellings["zh"] and family.tellings["en"] for family in every)
+    drawn = families.problems(random.Random(0))
+    seen = [next(drawn) for _ in range(3000)]
+    for one in seen:
+        assert evaluate(one.program, values_of(slots_of(one.text))) == one.answer > 0
+        assert "{" not in one.text
+    assert len({show(one.program) for one in seen}) >= len(every)
+    again = families.problems(random.Random(0))
+    assert [next(again).text for _ in range(50)] == [one.text for one in seen[:50]]
+
+
+@pytest.mark.parametrize("depth", [1, 4, 8])
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_chains_are_as_deep_as_asked(depth: int, language: str, families: ModuleType) -> None:
+    for seed in range(20):
+        one = families.chain(random.Random(seed), depth, language)
+        assert len(slots_of(one.text)) == depth + 1
+        assert evaluate(one.program, values_of(slots_of(one.text))) == one.answer
