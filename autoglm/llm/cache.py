@@ -67,7 +67,7 @@ class KeptModel(LanguageModel):
     """Base of models that look an answer up before they ask another model."""
 
     def __init__(self, model: LanguageModel) -> None:
-        self.model, self.name = model, model.name
+        self.model, self.name, self.prompt_set = model, model.name, model.prompt_set
 
     @property
     def identity(self) -> str:

@@ -178,9 +178,12 @@ class LanguageModel(ABC):
         How people name it.
     identity
         What distinguishes its answers from those of other models; part of a cache's key.
+    prompt_set
+        Folder of prompts it was trained on, within the templates; empty for the general ones.
     """
 
     name: str = ""
+    prompt_set: str = ""
 
     @property
     def identity(self) -> str:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
+#: Circled numbers count points of a list, or stand for numbers; they are none themselves.
+CIRCLED = "".join(map(chr, [*range(0x2460, 0x2474), *range(0x3251, 0x3260)]))
 #: Characters of a text that are looked at, and digits of a number.
 MOST_CHARACTERS, MOST_DIGITS = 200_000, 60
 
@@ -91,7 +93,9 @@ def narrow(text: str) -> str:
     '12%,(3)'
     """
     return "".join(
-        n if len(n := unicodedata.normalize("NFKC", c)) == 1 and not c.isspace() else c
+        n
+        if len(n := unicodedata.normalize("NFKC", c)) == 1 and not c.isspace() and c not in CIRCLED
+        else c
         for c in text
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -18,6 +19,7 @@ from autoglm.reason.expression import (
     show,
     show_value,
 )
+from autoglm.reason.slots import with_names
 from autoglm.reason.steps import Claim, Step, Steps
 
 #: Lines of a program.
@@ -49,8 +51,15 @@ class Program:
     error: str = ""
 
 
-def run_program(text: str) -> Program:
+def run_program(text: str, known: Mapping[str, Fraction] | None = None) -> Program:
     r"""Run a program line by line.
+
+    Parameters
+    ----------
+    text
+        One quantity a line.
+    known
+        Values of names it may use: the slots of the question.
 
     Examples
     --------
@@ -58,10 +67,10 @@ def run_program(text: str) -> Program:
     >>> str(program.value), program.unit, [step.text for step in program.steps.lines]
     ('10', '元', ['each = 6 / 3 = 2', 'answer = 2 * 5 = 10'])
     """
-    values: dict[str, Fraction] = {}
+    values: dict[str, Fraction] = dict(known or {})
     lines: list[Step] = []
     unit = error = last = ""
-    for raw in text.replace("`", "").splitlines()[:MOST_LINES]:
+    for raw in with_names(text.replace("`", "")).splitlines()[:MOST_LINES]:
         line = raw.split("#")[0]
         if found := _UNIT.match(line):
             unit = found["unit"]

@@ -12,6 +12,7 @@ from autoglm.core.errors import SpecError
 from autoglm.core.text import Language, has_chinese, say
 from autoglm.reason.expression import ExpressionError, evaluate, parse
 from autoglm.reason.numbers import Quantity, narrow, read_numbers
+from autoglm.reason.slots import marked, slots_of
 
 #: Characters of a question.
 MOST_CHARACTERS = 100_000
@@ -113,6 +114,16 @@ class Question:
     def numbers(self) -> list[Quantity]:
         """Return its numbers, in order."""
         return read_numbers(self.text)
+
+    @cached_property
+    def slots(self) -> list[Quantity]:
+        """Return those of its numbers that have slots."""
+        return slots_of(self.text)
+
+    @cached_property
+    def marked(self) -> str:
+        """Return the question with a mark in the place of each slot."""
+        return marked(self.text, self.slots)
 
     @cached_property
     def kind(self) -> Kind:

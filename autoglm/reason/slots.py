@@ -20,8 +20,10 @@ from autoglm.reason.expression import (
     evaluate,
     parse,
 )
-from autoglm.reason.numbers import Quantity, narrow, read_numbers
+from autoglm.reason.numbers import CIRCLED, Quantity, narrow, read_numbers
 
+_POINTS = str.maketrans({sign: f"({number})" for number, sign in enumerate(CIRCLED, 1)})
+_NAMES = str.maketrans({sign: f"n{number}" for number, sign in enumerate(CIRCLED)})
 #: Slots of a question.
 MOST_SLOTS = 24
 _SCALE = re.compile(r"\s*(?:[万亿]|hundred|thousand|million|billion)$", re.IGNORECASE)
@@ -60,19 +62,46 @@ def _counts(text: str) -> bool:
     return text not in ("一", "零", "〇") and not (len(text) > 1 and set(text) <= set("零〇一"))
 
 
-def marked(text: str, slots: list[Quantity], mark: str = "[n{}]") -> str:
-    """Return a question with a mark in the place of each slot.
+def marked(text: str, slots: list[Quantity]) -> str:
+    """Return a question with a circled number in the place of each slot.
+
+    Behind it stands "%" for a percentage and "/" for a fraction, which are read differently.
+    Circled numbers that the question has are points of a list; they become "(1)" and so on.
 
     Examples
     --------
-    >>> marked("3个苹果6元", slots_of("3个苹果6元"))
-    '[n0]个苹果[n1]元'
+    >>> marked("6元的(2/5),再打九五折,涨20%", slots_of("6元的(2/5),再打九五折,涨20%"))
+    '①元的②/,再打③折,涨④%'
     """
     pieces, at = [], 0
     for number, slot in enumerate(slots):
-        pieces += [text[at : slot.start], mark.format(number)]
+        kind = "%" if slot.percent else "/" if "/" in slot.text or "分之" in slot.text else ""
+        pieces += [text[at : slot.start].translate(_POINTS), CIRCLED[number] + kind]
         at = slot.end
-    return "".join([*pieces, text[at:]])
+    return "".join([*pieces, text[at:].translate(_POINTS)])
+
+
+def order_of(slots: list[Quantity]) -> str:
+    """Return the circled numbers of slots from the largest value to the smallest.
+
+    Examples
+    --------
+    >>> order_of(slots_of("3个苹果6元,5个多少钱?"))
+    '②③①'
+    """
+    ranked = sorted(range(len(slots)), key=lambda n: (-slots[n].value, n))
+    return "".join(CIRCLED[number] for number in ranked)
+
+
+def with_names(text: str) -> str:
+    """Return a text with the names of slots in the place of circled numbers.
+
+    Examples
+    --------
+    >>> with_names("② / ① * ③")
+    'n1 / n0 * n2'
+    """
+    return text.translate(_NAMES)
 
 
 def values_of(slots: list[Quantity]) -> dict[str, Fraction]:

@@ -22,11 +22,12 @@ from autoglm.core.errors import BudgetError
 from autoglm.core.text import Language, say, use_language
 from autoglm.llm.account import Account, charging
 from autoglm.llm.contract import LanguageModel, Message, Reply, Request, Sampling
-from autoglm.llm.prompts import template
+from autoglm.llm.prompts import FOLDER, template
 from autoglm.reason.expression import show_value
 from autoglm.reason.gate import Decision, Method, decide
 from autoglm.reason.program import run_program
 from autoglm.reason.question import Question
+from autoglm.reason.slots import order_of, values_of
 from autoglm.reason.steps import Step, Steps, answer_value, read_steps
 from autoglm.reason.trace import Node, Trace
 from autoglm.reason.verify import Check, check_steps, first_failure, option_of
@@ -252,7 +253,7 @@ class Solver:
     def _program(self, root: Node, number: int) -> Candidate:
         title = say(en="as a program", zh="列式计算")
         node, reply = self._ask("program", "program", title, root, number)
-        program = run_program(unstuck(reply.text))
+        program = run_program(unstuck(reply.text), values_of(self.question.slots))
         if program.value is None:
             checks = [Check("arithmetic", "failed", program.error)]
         else:
@@ -420,7 +421,13 @@ class Solver:
         self, prompt: str, kind: Any, title: str, parent: Node, number: int, **values: Any
     ) -> tuple[Node, Reply]:
         """Ask the model and note it; draws after the first are random."""
-        filled = template(prompt, self.language).fill({"question": self.question.text} | values)
+        folder = FOLDER / self.model.prompt_set
+        texts = {
+            "question": self.question.text,
+            "marked": self.question.marked,
+            "order": order_of(self.question.slots),
+        }
+        filled = template(prompt, self.language, folder).fill(texts | values)
         sampling = Sampling(
             max_tokens=self._most_tokens(filled),
             temperature=self.plan.temperature if number else 0.0,

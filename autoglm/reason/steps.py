@@ -35,6 +35,7 @@ _LATEX = (
 _NUMBER = r"[-+]?[$¥€£]?\s*(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?\d*\s*[%％]?"
 _UNIT = re.compile(r"(?<=[\d)%])\s*(?:(?!(?:x|and|plus|times)\b)[A-Za-z°²³]+(?:\s*/\s*[A-Za-z]+)?"
                    r"|[\u4e00-\u9fff]{1,4}(?:/[\u4e00-\u9fff]{1,3})?)")  # fmt: skip
+_SCALED = re.compile(r"(?<=\d)\s*(?:[万亿]|thousand|million|billion)", re.IGNORECASE)
 #: A colon that is no ratio.
 _COLON = re.compile(r":(?!\s*\d)|(?<!\d):|:(?=\s)")
 _SIGNS = re.compile(r"[=≈]")
@@ -107,8 +108,17 @@ class Steps:
 
     @property
     def value(self) -> Fraction | None:
-        """Return the number in the answer; None when it has none."""
-        return answer_value(self.answer)
+        """Return the number in the answer; None when it has none.
+
+        "36.6万" is 36.6 where that is a result of the steps and 366,000 is not.
+        """
+        value = answer_value(self.answer)
+        plain = answer_value(_SCALED.sub("", narrow(self.answer)))
+        if value is None or plain is None or plain == value:
+            return value
+        results = [r for c in self.claims for r in (c.stated, c.value) if r is not None]
+        near = [v for v in (value, plain) if any(agrees(r, v, exact=False) for r in results)]
+        return near[0] if near else value
 
 
 def agrees(value: Fraction, stated: Fraction, *, exact: bool = True) -> bool:

@@ -103,6 +103,8 @@ def given(question: Question) -> set[Fraction]:
         known |= _forms(quantity.value)
         if quantity.percent:
             known |= {quantity.value * 100, 1 - quantity.value, 1 + quantity.value}
+    for slot in question.slots:  # without the scale behind it
+        known |= _forms(slot.value)
     return known
 
 

@@ -59,6 +59,14 @@ def test_two_derivations_that_agree_are_an_answer() -> None:
     assert asyncio.run(AutoReasoner(model).asolve(APPLES)).answer == "10元"
 
 
+def test_a_program_may_use_the_marks_of_the_question() -> None:
+    question = "图书馆有故事书15.4万册,比科技书少5.8万册,两种书共多少万册?"
+    steps = "15.4 + 5.8 = 21.2\n21.2 + 15.4 = 36.6\n答案:36.6万册"
+    for program in ("answer = n0 + n1 + n0", "answer = ① + ② + ①"):
+        result = AutoReasoner(by_prompt(steps=steps, program=program)).solve(question)
+        assert (result.answer, result.verified) == ("36.6万册", True)
+
+
 def test_a_wrong_step_is_found_and_derived_again_from_there() -> None:
     wrong = "每个苹果 6 / 3 = 2 元\n5 个苹果 2 * 5 = 12 元\n再加 12 + 0 = 12 元\n答案:12元"
     model = by_prompt(steps=wrong, resume="5 个苹果 2 * 5 = 10 元\n答案:10元", program=PROGRAM)

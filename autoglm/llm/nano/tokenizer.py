@@ -19,9 +19,9 @@ from autoglm.core.text import say
 
 #: Bytes of the file, and words whose tokens are remembered.
 MOST_BYTES, REMEMBERED = 20_000_000, 50_000
-#: How text is split before merging: words with the blank before them, single digits, runs of
-#: Chinese characters, runs of other signs, blanks. Written so that Python and Rust read it alike.
-PATTERN = r" ?[A-Za-z]+|[0-9]|[一-鿿]+| ?[^ \t\r\nA-Za-z0-9一-鿿]+|[ \t\r\n]+"
+#: How text is split before merging: words with the blank before them, single digits and circled
+#: numbers, runs of Chinese characters, runs of other signs, blanks. Python and Rust read it alike.
+PATTERN = r" ?[A-Za-z]+|[0-9①-⑳㉑-㉟]|[一-鿿]+| ?[^ \t\r\nA-Za-z0-9一-鿿①-⑳㉑-㉟]+|[ \t\r\n]+"
 
 
 @lru_cache(maxsize=1)
