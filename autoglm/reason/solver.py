@@ -28,7 +28,7 @@ from autoglm.reason.gate import Decision, Method, decide
 from autoglm.reason.program import run_program
 from autoglm.reason.question import Question
 from autoglm.reason.slots import order_of, values_of
-from autoglm.reason.steps import Step, Steps, answer_value, read_steps
+from autoglm.reason.steps import Steps, answer_value, read_steps
 from autoglm.reason.trace import Node, Trace
 from autoglm.reason.verify import Check, check_steps, first_failure, option_of
 
@@ -65,6 +65,8 @@ class Plan:
         Of an answer of the model.
     temperature
         Of draws after the first.
+    first_sample
+        Number of the first draw; above 0 it is random too.
     """
 
     method: Method = "auto"
@@ -74,6 +76,7 @@ class Plan:
     cross: bool = True
     max_tokens: int = 1024
     temperature: float = 0.7
+    first_sample: int = 0
 
 
 @dataclass
@@ -274,12 +277,22 @@ class Solver:
         good, bad = failed.node.lines[:place], failed.node.lines[place : place + 1]
         title = say(en=f"again from step {place + 1}: {failure.detail}",
                     zh=f"从第 {place + 1} 步重新推导:{failure.detail}")  # fmt: skip
-        values = {"good": "\n".join(good), "bad": "".join(bad), "why": failure.detail}
-        node, reply = self._ask("resume", "resume", title, failed.node, number, **values)
+        kept = [step for line in good for step in read_steps(line).lines]
+        if self.model.prompt_set and failure.name == "arithmetic":
+            # It goes on behind the steps it is given: the calculation that was wrong, put right.
+            kept += [s.corrected for line in bad for s in read_steps(line).lines if s.corrected]
+        values = {
+            "good": "\n".join(step.text for step in kept),
+            "bad": "".join(bad),
+            "why": failure.detail,
+        }
+        # From the same steps it would write the same ones again.
+        draw = number if len(kept) > place or not self.model.prompt_set else len(self.found) + 100
+        node, reply = self._ask("resume", "resume", title, failed.node, draw, **values)
         again = read_steps(unstuck(reply.text))
-        kept = tuple(read_steps(line).lines[0] if line else Step(line) for line in good)
-        fresh = tuple(line for line in again.lines if line.text not in good)
-        return self._stepped(node, Steps(kept + fresh, again.answer))
+        known = {step.text for step in kept}
+        fresh = [line for line in again.lines if line.text not in known]
+        return self._stepped(node, Steps((*kept, *fresh), again.answer))
 
     def _agreed(self) -> bool:
         """Return whether two sound derivations of different kinds come to the same."""
@@ -428,10 +441,11 @@ class Solver:
             "order": order_of(self.question.slots),
         }
         filled = template(prompt, self.language, folder).fill(texts | values)
+        draw = number + 1_000 * self.plan.first_sample
         sampling = Sampling(
             max_tokens=self._most_tokens(filled),
-            temperature=self.plan.temperature if number else 0.0,
-            sample=number,
+            temperature=self.plan.temperature if draw else 0.0,
+            sample=draw,
         )
         with charging(self.account):
             reply = self._reply(Request(filled, sampling))

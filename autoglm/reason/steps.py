@@ -13,6 +13,7 @@ from autoglm.reason.expression import (
     Number,
     evaluate,
     parse,
+    show,
     show_value,
 )
 from autoglm.reason.numbers import narrow, read_numbers
@@ -84,6 +85,18 @@ class Step:
 
     text: str
     claims: tuple[Claim, ...] = ()
+
+    @property
+    def corrected(self) -> Step | None:
+        """Return its calculations with the right results; None when one of them has none."""
+        right = []
+        for claim in self.claims:
+            value = claim.value
+            if value is None:
+                return None
+            text = f"{show(claim.expression)} = {show_value(value)}"
+            right.append(Claim(claim.expression, value, text))
+        return Step("; ".join(claim.text for claim in right), tuple(right)) if right else None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Generator, Sequence
@@ -37,6 +38,11 @@ class NanoModel(LanguageModel):
     account
         Pays for the calls, in tokens of its tokenizer.
 
+    Attributes
+    ----------
+    stop
+        Tokens that end an answer.
+
     Raises
     ------
     BundleError
@@ -55,7 +61,8 @@ class NanoModel(LanguageModel):
                     zh=f"{folder} 中的分词器与权重不匹配。"),
                 hint=say(en="Get the folder again.", zh="请重新获取该文件夹。"),
             )  # fmt: skip
-        self._stop = tuple(self.tokenizer.added[text] for text in ENDS)
+        self.stop = tuple(self.tokenizer.added[text] for text in ENDS)
+        self.prompt_set = _prompts(folder / "nano.json")
         self._lock = threading.Lock()  # one row at a time: two would share the cores
 
     @property
@@ -92,12 +99,12 @@ class NanoModel(LanguageModel):
             hold.settle(Usage(len(prompt)))
             decoding = Decoding(
                 max_tokens=how.max_tokens, temperature=how.temperature, top_k=how.top_k,
-                top_p=how.top_p, seed=(how.seed or 0) * 1_000 + how.sample, stop=self._stop,
+                top_p=how.top_p, seed=(how.seed or 0) * 1_000 + how.sample, stop=self.stop,
             )  # fmt: skip
             for step in steps(self.network, [prompt], decoding):
                 token, taken = step[0][1], taken + 1
                 hold.settle(Usage(len(prompt), taken))
-                if token in self._stop:
+                if token in self.stop:
                     finish = "stop"
                     break
                 written.append(token)
@@ -127,7 +134,7 @@ class NanoModel(LanguageModel):
         """Return the mean of the last hidden states of each text, as unit vectors."""
         rows = []
         for text in texts:
-            tokens = np.array([self.tokenizer.encode(text) or [self._stop[0]]])
+            tokens = np.array([self.tokenizer.encode(text) or [self.stop[0]]])
             count = np.array([tokens.shape[1]])
             hidden = self.network.forward(tokens, count, self.network.cache(1, tokens.shape[1]))
             mean = hidden[0].mean(axis=0)
@@ -136,6 +143,15 @@ class NanoModel(LanguageModel):
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         return len(self.tokens_of(messages))
+
+
+def _prompts(path: Path) -> str:
+    """Return the prompts a model was trained on, as ``nano.json`` beside it says."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))["prompts"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""  # a GLM that knows the general ones
+    return "nano" if found == "nano" else ""
 
 
 def _first(text: str, stops: Sequence[str]) -> tuple[int] | None:

@@ -1,0 +1,229 @@
+"""Measure a trained model: direct, step, verified, back-tracked and program answers on test parts.
+
+    python recipes/glm_nano/evaluate.py --model DIR --data DATA --out FILE [--limit 200] [--seeds 3]
+
+One line of JSON for each set, method and seed: accuracy, how many answers were called verified and
+how many of those are right, tokens and seconds. Seed 0 is greedy where a single answer is drawn.
+Then a table with 95 % intervals (Wilson) over all seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import random
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+import corpus
+import families
+import sets
+
+from autoglm.llm.contract import Message
+from autoglm.llm.nano.decode import Decoding, generate
+from autoglm.llm.nano.engine import NanoModel
+from autoglm.reason.program import run_program
+from autoglm.reason.question import Question
+from autoglm.reason.reasoner import AutoReasoner
+from autoglm.reason.slots import slots_of, values_of
+from autoglm.reason.solver import Plan
+from autoglm.reason.steps import answer_value, read_steps
+
+#: Rows that are decoded together, and tokens of an answer.
+ROWS, MOST_TOKENS = 32, 160
+#: Made-up chains of each depth; the training has depths to 6.
+CHAINS, DEPTHS = 100, range(1, 9)
+SEED_OF_CHAINS = 20_261_130
+
+
+@dataclass(frozen=True)
+class Line:
+    """What a method came to on a set."""
+
+    set: str
+    method: str
+    seed: int
+    rows: int
+    right: int
+    verified: int
+    verified_right: int
+    tokens: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was answered to a question."""
+
+    value: Fraction | None
+    verified: bool = False
+    tokens: int = 0
+
+
+Method = Callable[[NanoModel, Sequence[sets.Problem], int], list[Answer]]
+
+
+def at_once(mode: corpus.Mode) -> Method:
+    """Return the method that draws one answer in a mode, many questions at a time."""
+
+    def run(model: NanoModel, problems: Sequence[sets.Problem], seed: int) -> list[Answer]:
+        how = Decoding(
+            max_tokens=MOST_TOKENS, stop=model.stop, temperature=0.7 if seed else 0.0, seed=seed
+        )
+        found: list[Answer] = []
+        for at in range(0, len(problems), ROWS):
+            part = problems[at : at + ROWS]
+            prompts = [prompt_of(model, one, mode) for one in part]
+            for one, prompt, row in zip(
+                part, prompts, generate(model.network, prompts, how), strict=True
+            ):
+                text = model.tokenizer.decode(row.tokens)
+                tokens = len(prompt) + len(row.tokens) + row.stopped
+                found.append(Answer(value_of(one, mode, text), tokens=tokens))
+        return found
+
+    return run
+
+
+def prompt_of(model: NanoModel, one: sets.Problem, mode: corpus.Mode) -> list[int]:
+    """Return what the model reads."""
+    turns = (Message("system", mode), Message("user", corpus.asked(one.text, mode)))
+    return model.tokens_of(turns)
+
+
+def value_of(one: sets.Problem, mode: corpus.Mode, text: str) -> Fraction | None:
+    """Return the number that a text answers."""
+    if mode == "program":
+        return run_program(f"answer = {text}", values_of(slots_of(one.text))).value
+    return answer_value(read_steps(text).answer)
+
+
+def reasoned(plan: Plan) -> Method:
+    """Return the method of the reasoner with a plan."""
+
+    def run(model: NanoModel, problems: Sequence[sets.Problem], seed: int) -> list[Answer]:
+        found = []
+        for one in problems:
+            result = AutoReasoner(model).solve(
+                one.text, plan.method, plan.refine, plan=replace(plan, first_sample=seed)
+            )
+            value = result.value if result.answer is not None else None
+            found.append(Answer(value, result.verified, result.cost.tokens))
+        return found
+
+    return run
+
+
+METHODS: dict[str, Method] = {
+    "direct": at_once("direct"),
+    "step": at_once("steps"),
+    "step, verified": reasoned(Plan("cot", refine=False, votes=1, cross=False)),
+    "step, verified, back-tracked": reasoned(Plan("cot", votes=1, cross=False)),
+    "program": at_once("program"),
+    "both, agreed": reasoned(Plan("program", votes=2)),
+}
+
+
+def tests(data: Path, limit: int) -> dict[str, list[sets.Problem]]:
+    """Return the problems by set: chains of each depth, then the public test parts.
+
+    What is nothing but arithmetic is left out: the reasoner computes it without the model.
+    """
+    found = {
+        f"chain {depth}": [
+            families.chain(random.Random(SEED_OF_CHAINS + 1000 * depth + number), depth)
+            for number in range(min(CHAINS, limit))
+        ]
+        for depth in DEPTHS
+    }
+    for name, part in sets.testing(data).items():
+        asks = [p for p in part.problems if Question.read(p.text).arithmetic is None]
+        found[name] = asks[:limit]
+    return found
+
+
+def measure(
+    model: NanoModel, name: str, method: str, problems: Sequence[sets.Problem], seed: int
+) -> Line:
+    """Run a method over a set."""
+    started = time.monotonic()
+    answers = METHODS[method](model, problems, seed)
+    seconds = time.monotonic() - started
+    right = [
+        a.value is not None and sets.near(a.value, p.answer)
+        for a, p in zip(answers, problems, strict=True)
+    ]
+    verified = [a.verified for a in answers]
+    both = sum(r and v for r, v in zip(right, verified, strict=True))
+    return Line(
+        name, method, seed, len(answers), sum(right), sum(verified), both,
+        sum(a.tokens for a in answers), round(seconds, 3),
+    )  # fmt: skip
+
+
+def interval(right: int, rows: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share (Wilson)."""
+    if rows == 0:
+        return 0.0, 1.0
+    z, share = 1.96, right / rows
+    middle = (share + z * z / (2 * rows)) / (1 + z * z / rows)
+    half = z * math.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
+    return middle - half / (1 + z * z / rows), middle + half / (1 + z * z / rows)
+
+
+def table(lines: Sequence[Line]) -> str:
+    """Return the lines as a Markdown table, seeds taken together."""
+    groups: dict[tuple[str, str], list[Line]] = defaultdict(list)
+    for line in lines:
+        groups[line.set, line.method].append(line)
+    rows = [
+        "| set | method | accuracy, 95 % interval | verified: share, right | tokens | ms |",
+        "|---|---|---|---|---|---|",
+    ]
+    for (name, method), group in groups.items():
+        total = sum(one.rows for one in group)
+        right, verified = sum(one.right for one in group), sum(one.verified for one in group)
+        low, high = interval(right, total)
+        sure = "-"
+        if verified:
+            precise = sum(one.verified_right for one in group) / verified
+            sure = f"{verified / total:.3f}, {precise:.3f}"
+        tokens = sum(one.tokens for one in group) / max(1, total)
+        spent = 1000 * sum(one.seconds for one in group) / max(1, total)
+        rows.append(
+            f"| {name} | {method} | {right / max(1, total):.3f} [{low:.3f}, {high:.3f}] | {sure} "
+            f"| {tokens:.0f} | {spent:.0f} |"
+        )
+    return "\n".join(rows)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--limit", type=int, default=10_000, help="problems of a set")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--sets", nargs="*")
+    parser.add_argument("--methods", nargs="*", default=list(METHODS))
+    args = parser.parse_args()
+    model, lines = NanoModel(args.model), []
+    for name, problems in tests(args.data, args.limit).items():
+        if args.sets and name not in args.sets:
+            continue
+        for method in args.methods:
+            for seed in range(args.seeds):
+                lines.append(measure(model, name, method, problems, seed))
+                with args.out.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(asdict(lines[-1])) + "\n")
+    print(table(lines))
+
+
+if __name__ == "__main__":
+    main()
