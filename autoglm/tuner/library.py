@@ -19,6 +19,8 @@ Array = NDArray[np.float64]
 
 #: Models of a bag that are worth having; repeats of the cross-validation bring more.
 BAG_FOLDS = 5
+#: Share of the bounds that a candidate with heavy models is reckoned with at the most.
+HEAVIEST = 0.8
 #: What a bag of all folds gains over its first model, as a share of the gain over a guess, about.
 BAG_GAIN = 0.005
 
@@ -193,8 +195,17 @@ def _clearly_better(new: Mix, old: Mix, library: Library) -> bool:
 
 
 def _chosen(library: Library, max_us: float, max_mb: float) -> Mix:
-    prices = [fold_price(t, max_us, max_mb) * _counted_folds(t) for t in library.trials]
-    return library.select(prices, 1.0)
+    return library.select([_price(t, max_us, max_mb) for t in library.trials], 1.0)
+
+
+def _price(trial: Trial, max_us: float, max_mb: float) -> float:
+    """Return what a candidate takes of the bounds when members are chosen.
+
+    One whose models are so heavy that half of them do not fit is not kept out for that: it may
+    stand with fewer.
+    """
+    one = fold_price(trial, max_us, max_mb)
+    return max(one, min(one * _counted_folds(trial), HEAVIEST))
 
 
 def fold_price(trial: Trial, max_us: float, max_mb: float) -> float:

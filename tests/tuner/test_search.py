@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -163,6 +164,26 @@ def test_more_folds_and_luck_on_the_first_do_not_leave_one_member_alone(work: Wo
     mix, _ = choose_best(done, work, np.inf, np.inf)
     assert len(mix.trials) > 1 or mix.trials[0] is not lucky
     assert set(mix.rows) == {*work.folds[0][1], *work.folds[1][1]}
+
+
+def test_the_best_candidate_is_not_kept_out_because_half_its_models_do_not_fit(
+    work: Workspace,
+) -> None:
+    outcome = search(work, InlineExecutor(work.folder), trials=6)
+    done = [t for t in outcome.trials if t.state == "complete" and t.learner != "constant"]
+    best, bound = done[0], 120.0
+    truth = np.eye(2)[work.y.astype(int)]
+    for trial in done:
+        for fold, result in trial.results.items():
+            trial.results[fold] = replace(result, predict_us=100.0 if trial is best else 1.0)
+            if trial is best:
+                said = 0.9 * truth[work.folds[fold][1]] + 0.05
+                np.save(work.fit_folder(best.key, fold) / "oof.npy", said.astype(np.float32))
+    mix, _ = choose_best(done, work, bound, np.inf)
+    assert best in mix.trials
+    kept = folds_kept(mix.trials, mix.weights, bound, np.inf)
+    costs = [t.bag()["predict_us"] / len(t.models()) for t in mix.trials]
+    assert sum(k * c for k, c in zip(kept, costs, strict=True)) <= bound
 
 
 @pytest.mark.parametrize("regression", [False, True])
