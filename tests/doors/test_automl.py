@@ -188,6 +188,20 @@ def test_resume_says_what_is_wrong(tmp_path: Path) -> None:
     assert caught.value.hint
 
 
+def test_a_report_at_the_end_of_a_run_waits_for_nothing_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def again(*_: object) -> dict[str, object]:
+        pytest.fail("measured again after the time for it was over")
+
+    monkeypatch.setattr("autoglm._finish.measure", lambda *_: {})  # as when the time is over
+    monkeypatch.setattr("autoglm.predictor.measure", again)
+    frame = load_wine(as_frame=True).frame
+    task = AutoTask.create(dataset=frame, target="target")
+    model = task.auto_build().launch(run_dir=tmp_path, max_trials=2, workers=0)
+    assert model.run_dir is not None and (model.run_dir / "report.html").is_file()
+
+
 def test_an_interrupt_keeps_the_best_model_so_far(tmp_path: Path) -> None:
     finished = 0
 
