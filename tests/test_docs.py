@@ -93,7 +93,7 @@ def commands() -> dict[str, dict[str, Any]]:
 
 
 def _check_autoglm(words: list[str]) -> None:
-    name = " ".join(words[:2]) if words[0] in ("data", "llm") else words[0]
+    name = " ".join(words[:2]) if words[0] in ("data", "llm", "prompt") else words[0]
     known = commands()
     assert name in known, f"no command {name!r}"
     for flag in (w.partition("=")[0] for w in words if w.startswith("-")):

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from autoglm.cli import about, data, llm, model, run, solve
+from autoglm.cli import about, data, llm, model, prompt, run, solve
 from autoglm.cli._options import add_command
 from autoglm.core.errors import AutoGLMError
 from autoglm.core.text import say
@@ -39,6 +39,8 @@ data_app = typer.Typer(help=say(en="Look at and convert tables.", zh="查看与�
 app.add_typer(data_app, name="data")
 llm_app = typer.Typer(help=say(en="Language models.", zh="语言模型。"), **_HELP)  # type: ignore[arg-type]
 app.add_typer(llm_app, name="llm")
+prompt_app = typer.Typer(help=say(en="Prompts.", zh="提示。"), **_HELP)  # type: ignore[arg-type]
+app.add_typer(prompt_app, name="prompt")
 
 for _function, _options in (
     (run.run, run.RunOptions),
@@ -55,6 +57,8 @@ for _function, _options in (
 add_command(data_app, data.profile, data.ProfileOptions)
 add_command(data_app, data.convert, data.ConvertOptions)
 add_command(llm_app, llm.check, llm.CheckOptions)
+add_command(prompt_app, prompt.optimise, prompt.OptimiseOptions)
+add_command(prompt_app, prompt.align, prompt.AlignOptions)
 
 
 def _version(wanted: bool) -> None:

@@ -44,7 +44,7 @@ def _place(gram: str) -> int:
     return place % DIMENSIONS
 
 
-def pick(near: Vectors, pool: Vectors, count: int, *, diversity: float = 0.3) -> list[int]:
+def pick(near: Vectors, pool: Vectors, count: int, *, diversity: float = 0.5) -> list[int]:
     """Return the places of examples in a pool, the best first.
 
     Parameters

@@ -28,6 +28,8 @@ COMMANDS = [
     ["data", "convert"],
     ["llm", "check"],
     ["solve"],
+    ["prompt", "optimise"],
+    ["prompt", "align"],
 ]
 
 
