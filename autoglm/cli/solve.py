@@ -53,6 +53,11 @@ class SolveOptions(Common):
         typer.Option(help=say(en="Most money for a question; needs llm_price.",
                               zh="每个问题最多的金额,需设置 llm_price。")),
     ] = None  # fmt: skip
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help=say(en="Say what it could take; ask no model.",
+                                           zh="只估计开销,不调用模型。")),
+    ] = False  # fmt: skip
     trace: Annotated[
         Path | None,
         typer.Option(help=say(en="Write the trace as an HTML page.", zh="将推导写成 HTML 页面。")),
@@ -83,10 +88,43 @@ def solve(options: SolveOptions) -> Answer:
         "enable_self_refine": options.refine,
         "budget": {k: v for k, v in limits.items() if v is not None},
     }
+    if options.dry_run:
+        return _estimate(options, reasoner, found)
     try:
         return _many(options, reasoner, ways) if options.file else _one(options, reasoner, ways)
     finally:
         reasoner.close()
+
+
+def _estimate(options: SolveOptions, reasoner: Any, found: Any) -> Answer:
+    """Say what the question, or all of a file, could take."""
+    from autoglm.llm.contract import Usage
+    from autoglm.llm.engines import price_of
+    from autoglm.reason.batch import read_questions
+
+    asked = read_questions(options.file) if options.file else [options.question]
+    each = [reasoner.estimate(q, options.method, options.refine) for q in asked]
+    price = price_of(found)
+    tokens = sum(e.most_tokens for e in each)
+    data = {
+        "model": reasoner.model.name,
+        "questions": len(each),
+        "least_calls": sum(e.least_calls for e in each),
+        "most_calls": sum(e.most_calls for e in each),
+        "least_tokens": sum(e.least_tokens for e in each),
+        "most_tokens": tokens,
+        "most_money": None if price is None else max(price.of(Usage(tokens)),
+                                                     price.of(Usage(0, tokens))),
+    }  # fmt: skip
+    text = say(
+        en=f"{data['questions']} questions to {data['model']}: {data['least_calls']} to "
+        f"{data['most_calls']} calls, at most {tokens:,} tokens",
+        zh=f"{data['questions']} 个问题交给 {data['model']}:{data['least_calls']} 到 "
+        f"{data['most_calls']} 次调用,最多 {tokens:,} 个 token",
+    )
+    if price is not None:
+        text += f", {data['most_money']:.6f} {price.currency}"
+    return Answer(data, text)
 
 
 def _one(options: SolveOptions, reasoner: Any, ways: dict[str, Any]) -> Answer:

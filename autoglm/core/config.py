@@ -89,8 +89,8 @@ class Settings(BaseModel):
     meta_store
         Where what runs have taught is kept: "on" (a file of the user), "off", or a file.
     llm
-        Language model: its name at the service, a folder with a small GLM, "scripted:FILE", or
-        "auto" for the one whose key is set.
+        Language model: its name at a service, the folder of a model, "local:NAME" for one of the
+        Hub, "scripted:FILE", or "auto" for the one whose key is set.
     llm_base_url
         Where an OpenAI-compatible service is; by default the GLM cloud for names like "glm-4",
         else ``OPENAI_BASE_URL``.

@@ -51,7 +51,7 @@ def open_model(
     ------
     ConfigError
         When no model is named and no key tells which, or a script cannot be read.
-    BundleError
+    ModelError
         When a folder holds no model that can be used.
     """
     environ = os.environ if environ is None else environ
@@ -60,9 +60,11 @@ def open_model(
         script = _script(Path(wanted.removeprefix("scripted:")))
         return ScriptedModel(script, account=account, price=price_of(settings))
     if Path(wanted).is_dir():
-        from autoglm.llm.nano.engine import NanoModel
+        return _of_folder(Path(wanted), account)
+    if wanted.startswith("local:"):
+        from autoglm.llm.local import LocalModel
 
-        return NanoModel(Path(wanted), account=account)
+        return LocalModel(wanted.removeprefix("local:"), account=account)
     model = _over_http(wanted, settings, account, environ)
     if settings.llm_cache == "off":
         return model
@@ -72,6 +74,20 @@ def open_model(
         else Path(settings.llm_cache)
     )
     return CachedModel(model, file)
+
+
+def _of_folder(folder: Path, account: Account | None) -> LanguageModel:
+    """Return a small GLM on numpy where the folder has one, else what `transformers` runs."""
+    from autoglm.core.errors import BundleError
+    from autoglm.llm.local import LocalModel
+    from autoglm.llm.nano.engine import NanoModel
+
+    try:
+        return NanoModel(folder, account=account)
+    except BundleError:
+        if (folder / "nano.json").exists():
+            raise  # one of ours, damaged
+        return LocalModel(str(folder), account=account)
 
 
 def _over_http(

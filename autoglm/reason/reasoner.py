@@ -19,7 +19,7 @@ from autoglm.llm.engines import open_model
 from autoglm.reason.expression import show_value
 from autoglm.reason.gate import METHODS, Method
 from autoglm.reason.question import Question
-from autoglm.reason.solver import Plan, Retrieve, Solver, Watch
+from autoglm.reason.solver import Estimate, Plan, Retrieve, Solver, Watch
 from autoglm.reason.trace import Trace
 
 #: Limits of one question: tokens, an account, or its limits by name.
@@ -216,6 +216,19 @@ class AutoReasoner:
             verdict.confidence, verdict.why, solver.trace, _cost(solver.trace, own.spent),
             read.language,
         )  # fmt: skip
+
+    def estimate(
+        self, question: str, method: Method = "auto", enable_self_refine: bool = True
+    ) -> Estimate:
+        """Return what a question could take, without asking the model.
+
+        Raises
+        ------
+        SpecError
+            When the question is empty or too long.
+        """
+        plan = replace(Plan(), method=method, refine=enable_self_refine)
+        return Solver(self.model, Question.read(question), plan, retrieve=self.retrieve).estimate()
 
     async def asolve(self, question: str, method: Method = "auto", **options: Any) -> Result:
         """Answer a question without blocking the event loop; options as in `solve`."""

@@ -13,7 +13,7 @@ whether it is sure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
@@ -77,6 +77,33 @@ class Plan:
     max_tokens: int = 1024
     temperature: float = 0.7
     first_sample: int = 0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a question could take.
+
+    Attributes
+    ----------
+    least_calls, most_calls
+        Of the model, attempts of one call not counted.
+    least_tokens
+        The prompts of as many calls, without answers.
+    most_tokens
+        What a budget must hold for all calls, each with its longest answer.
+    """
+
+    least_calls: int
+    most_calls: int
+    least_tokens: int
+    most_tokens: int
+
+
+#: Prompts of a method, and values that stand for what is not known yet.
+_PROMPTS = {"direct": ("direct",), "decompose": ("decompose", "hop", "compose")}
+SAMPLE: dict[str, Any] = {
+    "good": "", "bad": "", "why": "", "passages": (), "facts": (),
+}  # fmt: skip
 
 
 @dataclass
@@ -182,6 +209,39 @@ class Solver:
             except BudgetError as error:
                 verdict = self._judge(error.message)
             return verdict
+
+    def estimate(self) -> Estimate:
+        """Return what solving could take at the most; no model is asked."""
+        method = self._decide().method
+        if self.question.arithmetic is not None:
+            return Estimate(0, 0, 0, 0)
+        plan, problem = self.plan, self.question.kind == "problem"
+        most, least = plan.votes if plan.refine else 1, 1
+        if method == "direct":
+            most = 1
+        elif method == "decompose":
+            most, least = MOST_HOPS + 2, 2
+        elif problem:
+            kinds = 2 if plan.cross else 1
+            rounds = plan.rounds if plan.refine else 0
+            most, least = most * (kinds + rounds), kinds
+        prompts = [
+            self.model.count_tokens(self._filled(name, SAMPLE))
+            for name in _PROMPTS.get(method, ("steps", "program", "resume", "choice"))
+        ]
+        one = max(prompts) + plan.max_tokens
+        if method == "decompose":
+            one += MOST_PASSAGES * 4 * MOST_PASSAGE  # of characters of four bytes
+        return Estimate(least, most, least * min(prompts), most * one)
+
+    def _filled(self, prompt: str, values: Mapping[str, Any]) -> tuple[Message, ...]:
+        folder = FOLDER / self.model.prompt_set
+        texts = {
+            "question": self.question.text,
+            "marked": self.question.marked,
+            "order": order_of(self.question.slots),
+        }
+        return template(prompt, self.language, folder).fill({**texts, **values})
 
     def _decide(self) -> Decision:
         found = decide(self.question, documents=self.retrieve is not None)
@@ -434,13 +494,7 @@ class Solver:
         self, prompt: str, kind: Any, title: str, parent: Node, number: int, **values: Any
     ) -> tuple[Node, Reply]:
         """Ask the model and note it; draws after the first are random."""
-        folder = FOLDER / self.model.prompt_set
-        texts = {
-            "question": self.question.text,
-            "marked": self.question.marked,
-            "order": order_of(self.question.slots),
-        }
-        filled = template(prompt, self.language, folder).fill(texts | values)
+        filled = self._filled(prompt, values)
         draw = number + 1_000 * self.plan.first_sample
         sampling = Sampling(
             max_tokens=self._most_tokens(filled),

@@ -127,4 +127,8 @@ def test_solve_on_the_command_line(
     words = ["solve", "--file", "q.jsonl", "--out", "a.jsonl", "--llm", "scripted:s.jsonl"]
     assert main([*words, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["verified"] == 40
+    capsys.readouterr()
+    words = ["solve", question, "--llm", "scripted:s.jsonl", "--dry-run", "--json"]
+    assert main(words) == 0
+    assert json.loads(capsys.readouterr().out)["most_calls"] == 12
     assert main(["solve", "--llm", "scripted:s.jsonl"]) == 4
