@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
-from autoglm.core.errors import BudgetError
+from autoglm.core.errors import BudgetError, ModelError
 from autoglm.core.text import Language, say, use_language
 from autoglm.llm.account import Account, charging
 from autoglm.llm.contract import LanguageModel, Message, Reply, Request, Sampling
@@ -208,6 +208,10 @@ class Solver:
                 verdict = self._route(decision.method, root)
             except BudgetError as error:
                 verdict = self._judge(error.message)
+            except ModelError as error:
+                if not self.found:
+                    raise
+                verdict = self._judge(error.message)
             return verdict
 
     def estimate(self) -> Estimate:
@@ -291,7 +295,10 @@ class Solver:
             failure = first_failure(candidate.checks)
             if failure is None or failure.step is None:
                 return
-            candidate = self._resume(candidate, failure, number)
+            try:
+                candidate = self._resume(candidate, failure, number)
+            except ModelError:
+                return  # too long to go on with, say; the other derivation may do better
             self.found.append(candidate)
 
     def _steps(self, root: Node, number: int) -> Candidate:

@@ -109,9 +109,8 @@ def reasoned(plan: Plan) -> Method:
     def run(model: NanoModel, problems: Sequence[sets.Problem], seed: int) -> list[Answer]:
         found = []
         for one in problems:
-            result = AutoReasoner(model).solve(
-                one.text, plan.method, plan.refine, plan=replace(plan, first_sample=seed)
-            )
+            own = replace(plan, first_sample=seed, max_tokens=MOST_TOKENS)
+            result = AutoReasoner(model).solve(one.text, plan.method, plan.refine, plan=own)
             value = result.value if result.answer is not None else None
             found.append(Answer(value, result.verified, result.cost.tokens))
         return found

@@ -75,6 +75,8 @@ class Recipe:
         Share of made-up problems among those drawn.
     modes
         Shares of the three modes.
+    bf16
+        Whether products are computed in bfloat16, half as fast again on processors that have it.
     """
 
     tokens: int = 4096
@@ -85,6 +87,7 @@ class Recipe:
     question: float = 0.1
     made: float = 0.4
     modes: tuple[float, float, float] = (0.6, 0.3, 0.1)
+    bf16: bool = True
 
 
 class Mixture:
@@ -259,7 +262,7 @@ class Training:
              "weight_decay": recipe.decay},
             {"params": [p for p in self.network.parameters() if p.dim() == 1], "weight_decay": 0.0},
         ]  # fmt: skip
-        self.optimizer = torch.optim.AdamW(grouped, lr=recipe.rate, betas=(0.9, 0.98))
+        self.optimizer = torch.optim.AdamW(grouped, lr=recipe.rate, betas=(0.9, 0.98), fused=True)
         self.step, self.seconds = 0, 0.0
         self._resume()
 
@@ -275,14 +278,15 @@ class Training:
                 break
             for group in self.optimizer.param_groups:
                 group["lr"] = rate_at(self.seconds / limit, self.recipe, self.step)
-            loss = loss_of(self.network, batch)
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bf16):
+                loss = loss_of(self.network, batch)
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
             self.optimizer.step()
             self.step += 1
             seen += int((batch.weights > 0).sum())
-            losses.append(float(loss))
+            losses.append(float(loss.detach()))
             now = time.monotonic()
             if now - last_told > self.args.tell:
                 speed = seen / (now - started)

@@ -229,6 +229,19 @@ def test_an_error_of_the_model_is_raised_as_it_is() -> None:
         AutoReasoner(model).solve(APPLES, method="magic")  # type: ignore[arg-type]
 
 
+def test_an_error_later_on_keeps_what_was_found() -> None:
+    def say(request: Request) -> str | Exception:
+        return RIGHT if asked(request) == "steps" else ModelError("gone")
+
+    result = AutoReasoner(ScriptedModel(say)).solve(APPLES)
+    assert (result.answer, result.verified) == ("10元", False)
+    wrong = "6 / 3 = 3 元\n答案:3元"
+    answers = {"steps": wrong, "program": PROGRAM}
+    model = ScriptedModel(lambda r: answers.get(asked(r), ModelError("too long")))
+    result = AutoReasoner(model).solve(APPLES, plan=Plan(votes=1))
+    assert (result.answer, result.verified) == ("10元", False)
+
+
 def test_a_fact_is_asked_for_directly_and_not_called_verified() -> None:
     model = by_prompt(direct="北京")
     result = AutoReasoner(model).solve("中国的首都是哪里?")

@@ -93,12 +93,14 @@ class NanoModel(LanguageModel):
     def stream(self, request: Request) -> Generator[Delta, None, None]:
         prompt, how = self.tokens_of(request.messages), request.sampling
         started, written = time.monotonic(), list[int]()
-        most = Usage(len(prompt), how.max_tokens)
+        room = min(self.network.config.max_position_embeddings, self.network.places) - len(prompt)
+        longest = max(1, min(how.max_tokens, room))
+        most = Usage(len(prompt), longest)
         shown, finish, taken = "", "length", 0
         with self._lock, paid(self.account, most, None) as hold:
             hold.settle(Usage(len(prompt)))
             decoding = Decoding(
-                max_tokens=how.max_tokens, temperature=how.temperature, top_k=how.top_k,
+                max_tokens=longest, temperature=how.temperature, top_k=how.top_k,
                 top_p=how.top_p, seed=(how.seed or 0) * 1_000 + how.sample, stop=self.stop,
             )  # fmt: skip
             for step in steps(self.network, [prompt], decoding):
