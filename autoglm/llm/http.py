@@ -71,6 +71,11 @@ class HttpOptions(BaseModel):
     price: Price | None = None
     patience: Patience = Patience()
 
+    @property
+    def shown_url(self) -> str:
+        """Return the address as people may see it, without a password in it."""
+        return re.sub(r"//[^/@]*@", "//***@", self.base_url.rstrip("/"))
+
 
 class HttpModel(LanguageModel):
     """A model behind an OpenAI-compatible service.
@@ -99,8 +104,8 @@ class HttpModel(LanguageModel):
 
         if not re.match(r"https?://[^/\s]+", options.base_url):
             raise ConfigError(
-                say(en=f"{options.base_url!r} is no address of a service.",
-                    zh=f"{options.base_url!r} 不是服务地址。"),
+                say(en=f"{options.shown_url!r} is no address of a service.",
+                    zh=f"{options.shown_url!r} 不是服务地址。"),
                 hint=say(en="Write it like http://localhost:8000/v1",
                          zh="写法示例:http://localhost:8000/v1"),
             )  # fmt: skip
@@ -116,7 +121,7 @@ class HttpModel(LanguageModel):
 
     @property
     def identity(self) -> str:
-        return f"{self.options.base_url.rstrip('/')} {self.name}"
+        return f"{self.options.shown_url} {self.name}"
 
     @property
     def dialect(self) -> wire.Dialect:
@@ -314,7 +319,7 @@ class HttpModel(LanguageModel):
         return error
 
     def _unreachable(self, error: Exception) -> ModelUnavailable:
-        where = self.options.base_url
+        where = self.options.shown_url
         return ModelUnavailable(
             say(en=f"The service at {where} cannot be reached: {error}.",
                 zh=f"无法连接服务 {where}:{error}。"),
@@ -325,8 +330,8 @@ class HttpModel(LanguageModel):
     def _lost(self, error: Exception) -> ModelUnavailable:
         why = str(error) or type(error).__name__
         return ModelUnavailable(
-            say(en=f"The connection to {self.options.base_url} broke: {why}.",
-                zh=f"与 {self.options.base_url} 的连接中断:{why}。"),
+            say(en=f"The connection to {self.options.shown_url} broke: {why}.",
+                zh=f"与 {self.options.shown_url} 的连接中断:{why}。"),
             hint=say(en="Try again, or raise llm_timeout.", zh="请重试,或提高 llm_timeout。"),
         )  # fmt: skip
 

@@ -234,6 +234,11 @@ def test_a_service_that_is_not_there() -> None:
     assert account.spent.tokens == 0
     with pytest.raises(ConfigError):
         HttpModel("m", HttpOptions(base_url="localhost:80"))
+    secret = url.replace("//", "//me:hunter2@")
+    hidden = HttpModel("m", HttpOptions(base_url=secret, patience=Patience(attempts=1)))
+    with pytest.raises(ModelUnavailable) as caught:
+        hidden.models()
+    assert "hunter2" not in str(caught.value) + hidden.identity
 
 
 def test_a_crowded_service_is_called_by_fewer_at_a_time() -> None:
