@@ -222,6 +222,8 @@ def resolve(
 
     for file in reversed(files):
         for name, value in _read_file(file).items():
+            if name in _OF_THE_USER and file != _user_file():
+                raise _not_here(name, file)
             take(name, value, Origin("file", str(file)))
     for name in Settings.model_fields:
         variable = PREFIX + name.upper()
@@ -256,11 +258,28 @@ def apply_to_spec(spec: TaskSpec, resolved: Resolved) -> TaskSpec:
 def _find_files(start: Path) -> list[Path]:
     folders = [start.resolve(), *start.resolve().parents]
     near = next((f / FILE_NAME for f in folders if (f / FILE_NAME).is_file()), None)
-    user = platformdirs.user_config_path("autoglm") / FILE_NAME
+    user = _user_file()
     found = [] if near is None else [near]
     if user != near and user.is_file():
         found.append(user)
     return found
+
+
+def _user_file() -> Path:
+    return platformdirs.user_config_path("autoglm") / FILE_NAME
+
+
+#: Settings that a file in a working folder, which may be a stranger's, must not decide.
+_OF_THE_USER = frozenset({"llm_base_url"})
+
+
+def _not_here(name: str, file: Path) -> ConfigError:
+    return ConfigError(
+        say(en=f"{name} may not stand in {file}: your key would be sent there.",
+            zh=f"{name} 不能写在 {file} 中:密钥会被发送到该地址。"),
+        hint=say(en=f"Put it into {_user_file()}, a variable, or the command line.",
+                 zh=f"请写入 {_user_file()}、环境变量或命令行。"),
+    )  # fmt: skip
 
 
 def _read_file(file: Path) -> dict[str, Any]:

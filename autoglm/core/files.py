@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 
-from autoglm.core.errors import StorageError
+from autoglm.core.errors import RunError, StorageError
 from autoglm.core.text import say
 
 
@@ -29,6 +31,23 @@ def storage_errors(path: Path | str) -> Iterator[None]:
             if full
             else say(en="Choose a folder you may write to.", zh="请换一个可写的文件夹。"),
         ) from error  # fmt: skip
+
+
+def lock(file: IO[Any], shown: Path) -> None:
+    """Lock an open file against other writers until it is closed.
+
+    Raises
+    ------
+    RunError
+        When another process has it; `shown` is named as what is in use.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise RunError(
+            say(en=f"{shown} is in use by another process.", zh=f"{shown} 正被另一个进程使用。"),
+            hint=say(en="Wait for it to end, or stop it.", zh="请等它结束,或先停止它。"),
+        ) from error
 
 
 def sync_folder(folder: Path) -> None:

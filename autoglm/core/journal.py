@@ -7,7 +7,6 @@ off on open; a damaged record before the tail is an error, as nothing after it c
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import zlib
@@ -16,7 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from autoglm.core.errors import RunError
-from autoglm.core.files import storage_errors, sync_folder
+from autoglm.core.files import lock, storage_errors, sync_folder
 from autoglm.core.text import say
 
 Record = dict[str, Any]
@@ -105,15 +104,7 @@ class Journal:
             # Unbuffered, so that a write that failed is not tried again behind our back.
             self._file = self.path.open("ab", buffering=0)
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._file.close()
-            raise RunError(
-                say(en=f"{self.path.parent} is in use by another process.",
-                    zh=f"{self.path.parent} 正被另一个进程使用。"),
-                hint=say(en="Wait for it to end, or stop it.", zh="请等它结束,或先停止它。"),
-            ) from error  # fmt: skip
-        try:
+            lock(self._file, self.path.parent)
             self.records, size = _read(self.path)
         except RunError:
             self._file.close()

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from autoglm.core.errors import ModelError, StorageError
 from autoglm.core.text import say
-from autoglm.llm.contract import Delta, LanguageModel, Message, Reply, Request, Usage
+from autoglm.llm.contract import FINISHES, Delta, LanguageModel, Message, Reply, Request, Usage
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS replies (
@@ -55,6 +55,11 @@ def reply_from_dict(data: dict[str, Any]) -> Reply:
     TypeError
         When they are not those of a reply.
     """
+    kinds = (("text", ""), ("model", ""), ("reasoning", ""))
+    if any(not isinstance(data.get(name, other), str) for name, other in kinds):
+        raise TypeError("a text of the reply is none")
+    if data.get("finish", "stop") not in FINISHES:
+        raise TypeError(f"{data['finish']!r} is no way to end")
     usage = data.get("usage")
     known = data | {
         "usage": None if usage is None else Usage(**usage),
@@ -148,7 +153,7 @@ class CachedModel(KeptModel):
                     "SELECT reply FROM replies WHERE key = ?", (self._key(request),)
                 ).fetchone()
             kept = None if row is None else reply_from_dict(json.loads(row[0]))
-        except (sqlite3.Error, ValueError, TypeError) as error:
+        except (sqlite3.Error, ValueError, TypeError, RecursionError) as error:
             raise self._unusable(error) from error
         return kept and replace(kept, cached=True, cost=0.0, seconds=0.0, attempts=0)
 
@@ -231,10 +236,11 @@ class Cassette(KeptModel):
 
     def _load(self) -> None:
         try:
-            for line in self._path.read_text(encoding="utf-8").splitlines():
+            # JSON may hold other ends of lines than this one.
+            for line in filter(None, self._path.read_text(encoding="utf-8").split("\n")):
                 record = json.loads(line)
                 self._kept[record["key"]] = reply_from_dict(record["reply"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise StorageError(
                 say(en=f"The cassette {self._path} cannot be read: {error}.",
                     zh=f"无法读取录制文件 {self._path}:{error}。"),

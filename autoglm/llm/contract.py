@@ -278,6 +278,17 @@ class LanguageModel(ABC):
         )  # fmt: skip
 
 
+class StreamingModel(LanguageModel):
+    """Base of models whose answers are written piece by piece in any case."""
+
+    def generate(self, request: Request) -> Reply:
+        reply: Reply | None = None
+        for delta in self.stream(request):
+            reply = delta.reply or reply
+        assert reply is not None  # a stream ends with its reply
+        return reply
+
+
 #: Tokens that a chat template puts around a turn, and around a conversation, at the most.
 TURN_TOKENS, FRAME_TOKENS = 16, 32
 

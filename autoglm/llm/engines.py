@@ -18,6 +18,7 @@ from autoglm.llm.account import Account, Price
 from autoglm.llm.cache import CachedModel, reply_from_dict
 from autoglm.llm.contract import LanguageModel
 from autoglm.llm.scripted import Scripted, ScriptedModel
+from autoglm.llm.wire import dialect_of
 
 GLM_CLOUD = "https://open.bigmodel.cn/api/paas/v4"
 OPENAI = "https://api.openai.com/v1"
@@ -96,10 +97,18 @@ def _over_http(
     from autoglm.llm.http import HttpModel, HttpOptions
 
     name, base_url = _where(wanted, settings.llm_base_url, environ)
-    glm = base_url.startswith(GLM_CLOUD) or "z.ai/" in base_url
+    known = dialect_of(base_url)
+    variable = "ZHIPUAI_API_KEY" if known == "zhipu" else "OPENAI_API_KEY"
+    key = environ.get(variable, "")
+    if known is not None and not key:
+        raise ConfigError(
+            say(en=f"{name} needs a key.", zh=f"{name} 需要密钥。"),
+            hint=say(en=f"Set {variable}, or name another service: --llm-base-url.",
+                     zh=f"请设置 {variable},或用 --llm-base-url 指定其他服务。"),
+        )  # fmt: skip
     options = HttpOptions(
         base_url=base_url,
-        key=environ.get("ZHIPUAI_API_KEY" if glm else "OPENAI_API_KEY", ""),
+        key=key,
         timeout_s=settings.llm_timeout,
         parallel=settings.llm_parallel,
         price=price_of(settings),
@@ -137,9 +146,9 @@ def price_of(settings: Settings) -> Price | None:
 def _script(path: Path) -> list[Scripted]:
     """Read answers, one JSON value a line: a text, or the fields of a reply."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")
         return [_scripted(json.loads(line)) for line in lines if line.strip()]
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise ConfigError(
             say(en=f"The script {path} cannot be read: {error}.",
                 zh=f"无法读取脚本 {path}:{error}。"),

@@ -19,10 +19,10 @@ from autoglm.core.errors import ModelError
 from autoglm.core.imports import need
 from autoglm.core.text import say
 from autoglm.llm.account import Account, paid
-from autoglm.llm.contract import Delta, LanguageModel, Message, Reply, Request, Usage, as_messages
+from autoglm.llm.contract import Delta, Message, Reply, Request, StreamingModel, Usage, as_messages
 
 
-class LocalModel(LanguageModel):
+class LocalModel(StreamingModel):
     """A causal language model run by `transformers`.
 
     Parameters
@@ -74,13 +74,6 @@ class LocalModel(LanguageModel):
         text = "\n".join(m.content for m in messages)
         return list(self._tokenizer(text)["input_ids"])
 
-    def generate(self, request: Request) -> Reply:
-        reply: Reply | None = None
-        for delta in self.stream(request):
-            reply = delta.reply or reply
-        assert reply is not None  # a stream ends with its reply
-        return reply
-
     def stream(self, request: Request) -> Generator[Delta, None, None]:
         prompt, how = self.tokens_of(request.messages), request.sampling
         started = time.monotonic()
@@ -104,10 +97,11 @@ class LocalModel(LanguageModel):
             finally:
                 stop.set()
                 worker.join()
+                if "tokens" in found:
+                    hold.settle(Usage(len(prompt), int(found["tokens"])))
             if "error" in found:
                 raise _failed(self.name, found["error"]) from found["error"]
             usage = Usage(len(prompt), int(found["tokens"]))
-            hold.settle(usage)
         ended = ended or found["tokens"] < how.max_tokens
         yield Delta(
             reply=Reply(
@@ -134,7 +128,7 @@ class LocalModel(LanguageModel):
                     stopping_criteria=[lambda *_, **__: torch.tensor([stop.is_set()])], **options,
                 )  # fmt: skip
             found["tokens"] = ids.shape[1] - len(prompt)
-        except (RuntimeError, ValueError, IndexError) as error:
+        except Exception as error:  # noqa: BLE001 - raised again by the thread that reads
             found["error"] = error
             streamer.end()
 

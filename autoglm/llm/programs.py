@@ -224,7 +224,7 @@ class PromptProgram:
             shots = tuple(dict(shot) for shot in data["shots"])
             signature = Signature.parse(data["signature"])
             return cls(signature, str(data["instruction"]), shots, data.get("frozen"))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise ConfigError(
                 say(en=f"{path} is no saved prompt: {error}.",
                     zh=f"{path} 不是保存的提示:{error}。"),
@@ -262,7 +262,7 @@ def read_examples(path: Path, signature: Signature) -> list[dict[str, Any]]:
     needed = [*signature.inputs, *(name for name, _ in signature.outputs)]
     found: list[dict[str, Any]] = []
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise _bad_line(path, 0, str(error)) from error
     for number, line in enumerate(lines, 1):

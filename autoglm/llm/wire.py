@@ -228,9 +228,11 @@ class Assembly:
         text = _text(delta.get("content"))
         reasoning = _text(delta.get("reasoning_content") or delta.get("reasoning"))
         self.text, self.reasoning = self.text + text, self.reasoning + reasoning
-        for call in delta.get("tool_calls") or ():
-            if isinstance(call, Mapping):
-                _join(self.calls.setdefault(int(call.get("index") or 0), {}), call)
+        calls = delta.get("tool_calls")
+        for call in calls if isinstance(calls, list) else ():
+            place = call.get("index", 0) if isinstance(call, Mapping) else None
+            if isinstance(place, int):
+                _join(self.calls.setdefault(place, {}), call)
         return Delta(text, reasoning) if text or reasoning else None
 
     @property
@@ -248,10 +250,11 @@ class Assembly:
 def _join(whole: dict[str, Any], piece: Mapping[str, Any]) -> None:
     """Add a piece of a tool call: names replace, arguments grow."""
     for key, value in piece.items():
-        if key == "function" and isinstance(value, Mapping):
+        if key == "function":
             function = whole.setdefault("function", {"name": "", "arguments": ""})
-            function["name"] = value.get("name") or function["name"]
-            function["arguments"] += value.get("arguments") or ""
+            named = value if isinstance(value, Mapping) else {}
+            function["name"] = _text(named.get("name")) or function["name"]
+            function["arguments"] += _text(named.get("arguments"))
         elif key != "index" and value is not None:
             whole[key] = value
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from autoglm.core.errors import AutoGLMError, DataError
-from autoglm.core.files import storage_errors
+from autoglm.core.files import lock, storage_errors
 from autoglm.core.text import say
 from autoglm.reason.reasoner import AutoReasoner
 
@@ -49,7 +49,7 @@ def read_questions(path: Path) -> list[str]:
             hint=say(en="Give a UTF-8 file with one question a line.",
                      zh="请给出 UTF-8 文件,每行一个问题。"),
         ) from error  # fmt: skip
-    numbered = enumerate(text.splitlines(), 1)
+    numbered = enumerate(text.split("\n"), 1)  # JSON may hold other ends of lines
     return [_question(line, number, path) for number, line in numbered if line.strip()]
 
 
@@ -103,12 +103,14 @@ def solve_file(
         When a file cannot be read, or the answers are those of other questions.
     StorageError
         When an answer cannot be written.
+    RunError
+        When another process writes to the same file of answers.
     """
     questions = read_questions(path)
-    kept = _kept(out, questions)
-    records = list(kept)
     with storage_errors(out), out.open("a", encoding="utf-8") as file:
-        for question in questions[len(kept) :]:
+        lock(file, out)
+        records = _kept(out, questions)
+        for question in questions[len(records) :]:
             records.append(_record(reasoner, question, options))
             file.write(json.dumps(records[-1], ensure_ascii=False) + "\n")
             file.flush()
@@ -135,14 +137,11 @@ def _record(reasoner: AutoReasoner, question: str, options: dict[str, Any]) -> d
 
 def _kept(out: Path, questions: list[str]) -> list[dict[str, Any]]:
     """Return the whole answers of a file, after cutting off one that was torn."""
-    if not out.exists():
-        return []
-    with storage_errors(out):
-        raw = out.read_bytes()
-        whole = raw[: raw.rfind(b"\n") + 1]
-        if len(whole) < len(raw):
-            with out.open("r+b") as file:
-                file.truncate(len(whole))
+    raw = out.read_bytes()
+    whole = raw[: raw.rfind(b"\n") + 1]
+    if len(whole) < len(raw):
+        with out.open("r+b") as file:
+            file.truncate(len(whole))
     records = list(_records(whole, out))
     asked = [question.replace("\x00", "").strip() for question in questions]
     if [str(r.get("question", "")).strip() for r in records] != asked[: len(records)]:
@@ -154,7 +153,7 @@ def _records(raw: bytes, out: Path) -> Iterator[dict[str, Any]]:
     for line in raw.splitlines():
         try:
             record = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             record = None
         if not isinstance(record, dict):
             raise _other(out)

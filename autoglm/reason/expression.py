@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-from autoglm.core.errors import AutoGLMError
+from autoglm.core.errors import SpecError
 from autoglm.core.text import say
 from autoglm.reason.numbers import narrow
 
@@ -33,10 +33,10 @@ _TOKEN = re.compile(r"\s*(?:(?P<number>(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d
                     r"|(?P<name>[A-Za-z_]\w*)|(?P<sign>\*\*|[-+*/^()%:]))")  # fmt: skip
 
 
-class ExpressionError(AutoGLMError):
+class ExpressionError(SpecError):
     """A text is no arithmetic, or has no value."""
 
-    code, exit_code = "expression", 4
+    code = "expression"
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from autoglm.reason.question import Question
 Method = Literal["auto", "direct", "cot", "program", "decompose"]
 METHODS: tuple[Method, ...] = ("auto", "direct", "cot", "program", "decompose")
 
+#: Characters of a question that are searched for words; the search may take their square.
+LOOKED_AT = 2_000
 #: Words by which one fact is asked for through another.
 _HOPS = re.compile(
     r"\b(?:who|which|that|whose|where)\b.*\b(?:who|which|that|whose|of the|same)\b"
@@ -64,6 +66,7 @@ def decide(question: Question, *, documents: bool = False) -> Decision:
     if documents:
         return Decision("decompose", say(en="documents at hand: one fact at a time",
                                          zh="有文档可查:逐个查证"))  # fmt: skip
-    if _HOPS.search(question.text) or _WHY.search(question.text):
+    head = question.text[:LOOKED_AT]
+    if _HOPS.search(head) or _WHY.search(head):
         return Decision("cot", say(en="one thing leads to another: steps", zh="环环相扣:分步思考"))
     return Decision("direct", say(en="one fact is asked for: no steps", zh="只问一个事实:直接回答"))

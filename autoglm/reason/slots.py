@@ -152,17 +152,8 @@ class _Slots:
         if isinstance(tree, Name):
             value = self._mixed.get(tree.name)
             return tree if value is None else self._slot(value) or Number(value)
-        if (
-            tree.operator == "/"
-            and isinstance(tree.left, Number)
-            and isinstance(tree.right, Number)
-        ):
-            try:
-                found = self._slot(evaluate(tree), fraction=True)
-            except ExpressionError:
-                found = None
-            if found is not None:
-                return found
+        if (found := self._fraction(tree)) is not None:
+            return found
         return Operation(tree.operator, self.put(tree.left), self.put(tree.right))
 
     def _fraction(self, tree: Operation) -> Name | None:

@@ -20,6 +20,8 @@ from autoglm.reason.numbers import narrow, read_numbers
 
 #: Lines of an answer that are read, and characters of a line.
 MOST_LINES, MOST_LINE = 200, 2_000
+#: Numbers and signs of one side of a calculation.
+MOST_WORDS = 80
 _ANSWER = re.compile(r"(?:^|[\s*#。.;；])(?:最终)?(?:答案|答|the answer|final answer|answer)\s*"
                      r"(?:是|为|is|=|[:：])+\s*(?P<answer>[^\n]*)", re.IGNORECASE)  # fmt: skip
 _BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
@@ -257,6 +259,7 @@ def _longest(text: str, *, at_end: bool) -> tuple[Expression, str] | None:
     if not at_end and text[: run.start()].strip():
         return None
     words = re.findall(r"[\d.,]*\d[\d.,]*%?|\S", run[0])
+    words = words[-MOST_WORDS:] if at_end else words[:MOST_WORDS]
     for drop in range(len(words)):
         kept = words[drop:] if at_end else words[: len(words) - drop]
         try:

@@ -13,9 +13,7 @@ from typing import Literal
 
 from autoglm.core.text import say
 from autoglm.reason.expression import (
-    ExpressionError,
     Operation,
-    evaluate,
     numbers,
     show_value,
 )
@@ -205,34 +203,3 @@ def first_failure(checks: Iterable[Check]) -> Check | None:
     """Return the failed check at the earliest step; None when all is well."""
     failed = [c for c in checks if c.status == "failed"]
     return min(failed, key=lambda c: 10**6 if c.step is None else c.step, default=None)
-
-
-def back_substituted(question: Question, value: Fraction, recover: str, place: int) -> Check:
-    """Put an answer back: an expression in ``answer`` must give a number of the question again.
-
-    Parameters
-    ----------
-    question
-        What was asked.
-    value
-        The answer.
-    recover
-        Expression that computes the number from ``answer`` and the other numbers.
-    place
-        Which number of the question it must give, from 0.
-    """
-    from autoglm.reason.expression import parse
-
-    name = "back-substitution"
-    if not 0 <= place < len(question.numbers):
-        return Check(name, "skipped")
-    wanted = question.numbers[place].value
-    try:
-        found = evaluate(parse(recover), {"answer": value, "x": value})
-    except ExpressionError as error:
-        return Check(name, "skipped", error.message)
-    if found == wanted:
-        return Check(name, "passed")
-    why = say(en=f"put back, it gives {show_value(found)} instead of {show_value(wanted)}",
-              zh=f"代回得到 {show_value(found)},而不是 {show_value(wanted)}")  # fmt: skip
-    return Check(name, "failed", why)

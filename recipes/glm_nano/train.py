@@ -3,8 +3,8 @@
     python recipes/glm_nano/train.py --data DATA --out DIR [--hours 2] [--size small]
 
 What is written to DIR is a folder as the Hub has it (``config.json``, ``model.safetensors``,
-``tokenizer.json``) with ``nano.json`` beside it, and the state of the training in safetensors and
-JSON. A training that was killed goes on from its last state, a few minutes back at the most.
+``tokenizer.json``) with ``nano.json`` beside it, and the state of the training in one safetensors
+file. A training that was killed goes on from its last state, a few minutes back at the most.
 """
 
 from __future__ import annotations
@@ -30,6 +30,10 @@ from autoglm.core.files import write_file
 from autoglm.llm.nano.engine import SPECIAL
 from autoglm.llm.nano.tokenizer import PATTERN, byte_characters
 
+#: Network, optimizer and draws in one file, so that they always belong together.
+STATE = "state.safetensors"
+#: The output layer, which is the embedding.
+TIED = "lm_head.weight"
 #: Of the problems of a set, one in so many is kept for validation.
 HELD_OUT = 25
 #: Sets whose licence allows weights that were trained on them to be passed on.
@@ -147,7 +151,7 @@ def make_tokenizer(examples: Sequence[corpus.Example], size: int, path: Path) ->
     )  # fmt: skip
     texts = (f"\n{e.mode}\n{e.question}\n{e.answer}" for e in examples)
     made.train_from_iterator(texts, trainer)
-    made.save(str(path))
+    write_file(path, made.to_str())
     return made
 
 
@@ -299,33 +303,42 @@ class Training:
         self.save()
 
     def save(self) -> None:
-        """Write the network and the state; a kill leaves the last one."""
+        """Write the state, then the model; a kill at any moment leaves the last state whole."""
         from safetensors.torch import save
 
-        self.network.save_pretrained(self.out, safe_serialization=True)
-        tensors = {}
+        tensors = {f"model.{n}": t for n, t in self.network.state_dict().items() if n != TIED}
         for number, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"{number}.{name}": torch.as_tensor(v) for name, v in state.items()}
-        write_file(self.out / "optimizer.safetensors", save(tensors))
+            parts = {f"optimizer.{number}.{n}": torch.as_tensor(v) for n, v in state.items()}
+            tensors |= parts
         facts = {"step": self.step, "seconds": self.seconds, "draws": self.mixture.state()}
-        write_file(self.out / "training.json", json.dumps(facts))
+        kept = save(tensors, metadata={"training": json.dumps(facts)})
+        write_file(self.out / STATE, kept)
+        weights = {n: t for n, t in self.network.state_dict().items() if n != TIED}
+        write_file(self.out / "model.safetensors", save(weights, metadata={"format": "pt"}))
+        write_file(self.out / "config.json", self.network.config.to_json_string())
         about = {"prompts": "nano", "recipe": asdict(self.recipe), "sets": list(self.args.sets),
-                 "seed": self.args.seed, "hours": self.args.hours, "step": self.step}  # fmt: skip
+                 "seed": self.args.seed, "hours": self.args.hours, "step": self.step,
+                 "seconds": self.seconds}  # fmt: skip
         write_file(self.out / "nano.json", json.dumps(about, indent=1))
 
     def _resume(self) -> None:
-        from safetensors.torch import load_file
+        from safetensors import safe_open
 
-        path = self.out / "training.json"
-        if not path.exists():
+        if not (self.out / STATE).exists():
             return
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        self.network.load_state_dict(load_file(self.out / "model.safetensors"), strict=False)
+        with safe_open(self.out / STATE, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            facts = json.loads(file.metadata()["training"])
+        weights = {
+            n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")
+        }
+        self.network.load_state_dict(weights, strict=False)
         self.network.tie_weights()
         state: dict[int, dict[str, torch.Tensor]] = {}
-        for name, tensor in load_file(self.out / "optimizer.safetensors").items():
-            number, _, key = name.partition(".")
-            state.setdefault(int(number), {})[key] = tensor
+        for name, tensor in tensors.items():
+            if name.startswith("optimizer."):
+                _, number, key = name.split(".", 2)
+                state.setdefault(int(number), {})[key] = tensor
         whole = self.optimizer.state_dict()
         self.optimizer.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
         self.step, self.seconds = facts["step"], facts["seconds"]

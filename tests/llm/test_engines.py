@@ -10,7 +10,7 @@ import pytest
 from fault_server import ANSWER, serving
 
 from autoglm.cli import main
-from autoglm.core.config import Settings
+from autoglm.core.config import Settings, resolve
 from autoglm.core.errors import ConfigError
 from autoglm.llm.account import Price
 from autoglm.llm.cache import CachedModel
@@ -39,6 +39,37 @@ def test_name_and_keys_say_where(
     assert (model.name, model.options.base_url, model.options.key) == (name, url, key)
 
 
+@pytest.mark.parametrize(
+    "url", ["http://elsewhere.example/z.ai/v1", "https://bigmodel.cn.elsewhere.example/v4"]
+)
+def test_a_key_goes_to_its_own_service_alone(url: str) -> None:
+    model = open_model(Settings(llm="glm-4.6", llm_base_url=url), environ=KEYS)
+    assert isinstance(model, HttpModel)
+    assert model.options.key == "sk-open"
+
+
+def test_a_file_in_a_working_folder_cannot_say_where_keys_go(tmp_path: Path) -> None:
+    (tmp_path / "autoglm.toml").write_text('llm_base_url = "http://elsewhere/v1"\n', "utf-8")
+    with pytest.raises(ConfigError, match="your key would be sent there"):
+        resolve(folder=tmp_path, environ={})
+
+
+def test_a_user_file_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (tmp_path / "autoglm").mkdir()
+    text = 'llm_base_url = "http://here/v1"\n'
+    (tmp_path / "autoglm" / "autoglm.toml").write_text(text, "utf-8")
+    assert (
+        resolve(folder=tmp_path / "autoglm", environ={}).settings.llm_base_url == "http://here/v1"
+    )
+
+
+@pytest.mark.parametrize(("name", "key"), [("glm-4.6", "ZHIPUAI"), ("gpt-x", "OPENAI")])
+def test_a_missing_key_is_named(name: str, key: str) -> None:
+    with pytest.raises(ConfigError, match=f"Set {key}_API_KEY"):
+        open_model(Settings(llm=name), environ={})
+
+
 @pytest.mark.parametrize("keys", [{}, KEYS | {"OPENAI_BASE_URL": "http://h/v1"}])
 def test_without_a_name_or_a_key_it_says_what_to_set(keys: dict[str, str]) -> None:
     with pytest.raises(ConfigError, match="--llm"):
@@ -59,7 +90,7 @@ def test_a_script_of_answers_is_a_model(tmp_path: Path) -> None:
     model = open_model(Settings(llm=f"scripted:{path}"), environ={})
     asked = Request(as_messages("?"))
     assert [model.generate(asked).text for _ in range(2)] == ["10元", "10"]
-    for bad in ("[1]", "{", '{"answer": 1}'):
+    for bad in ("[1]", "{", '{"answer": 1}', '{"text": 5}', "[" * 100_000):
         path.write_text(bad, encoding="utf-8")
         with pytest.raises(ConfigError, match=r"answers\.jsonl"):
             open_model(Settings(llm=f"scripted:{path}"), environ={})

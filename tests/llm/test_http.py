@@ -374,6 +374,21 @@ def test_continuations_are_scored_where_the_service_echoes() -> None:
             model_of(server, dialect="openai").score("ab", ["c"])
 
 
+@pytest.mark.parametrize(
+    "calls",
+    [
+        "5",
+        '[{"index":"x","function":{"name":"a"}}]',
+        '[{"index":0,"function":"f"},{"index":0,"function":{"name":1,"arguments":{}}}]',
+        "[null]",
+    ],
+)
+def test_tool_calls_of_no_shape_do_no_harm(calls: str) -> None:
+    whole = wire.Assembly("m")
+    whole.add(f'data: {{"choices":[{{"delta":{{"content":"10","tool_calls":{calls}}}}}]}}')
+    assert whole.reply().text == "10"
+
+
 def test_tool_calls_are_joined_from_their_pieces() -> None:
     whole = wire.Assembly("m")
     for piece in (

@@ -107,6 +107,14 @@ def test_a_cassette_replays_and_never_asks(tmp_path: Path) -> None:
     assert again.requests == []
 
 
+def test_any_text_survives_a_cassette(tmp_path: Path) -> None:
+    text = "one\u2028two\x85three\x0cfour"
+    path = tmp_path / "talk.jsonl"
+    asked = Request(as_messages(text))
+    Cassette(ScriptedModel([text], name="m"), path, "record").generate(asked)
+    assert Cassette(ScriptedModel([], name="m"), path).generate(asked).text == text
+
+
 def test_a_cassette_that_is_missing_or_torn_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StorageError):
         Cassette(counting(), tmp_path / "none.jsonl")

@@ -119,8 +119,7 @@ def test_an_assistants_turn_is_gone_on_with(model: LocalModel) -> None:
 
 
 def test_a_name_of_ours_or_of_the_hub(folder: Path) -> None:
-    # A tokenizer with the splitting of ours runs on numpy, anything else by transformers.
-    assert isinstance(open_model(Settings(llm=str(folder)), environ={}), NanoModel | LocalModel)
+    assert isinstance(open_model(Settings(llm=str(folder)), environ={}), NanoModel)
     with pytest.raises(ModelError, match="cannot be loaded"):
         open_model(Settings(llm="local:nobody/nothing-of-the-kind"), environ={})
 
@@ -132,6 +131,20 @@ def changed(folder: Path, to: Path, **values: Any) -> Path:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     (to / "config.json").write_text(json.dumps(config | values), encoding="utf-8")
     return to
+
+
+def test_a_folder_that_numpy_cannot_run_is_run_by_transformers(
+    folder: Path, tmp_path: Path
+) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    halved = changed(folder, tmp_path / "halved", dtype="bfloat16")
+    halves = {n: t.to(torch.bfloat16) for n, t in load_file(folder / "model.safetensors").items()}
+    save_file(halves, halved / "model.safetensors", {"format": "pt"})
+    model = open_model(Settings(llm=str(halved)), environ={})
+    assert isinstance(model, LocalModel)
+    assert model.generate(REQUEST).usage is not None
 
 
 def test_code_of_a_model_is_never_run(folder: Path, tmp_path: Path) -> None:

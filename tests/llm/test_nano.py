@@ -256,6 +256,9 @@ def changed(folder: Path, file: str, **values: Any) -> bytes:
         ("config.json", {"model_type": "llama"}),
         ("config.json", {"hidden_size": 10**9}),
         ("config.json", {"num_hidden_layers": 9}),
+        ("config.json", {"num_key_value_heads": 3}),
+        ("config.json", {"head_dim": 15}),
+        ("config.json", b"[" * 100_000),
         ("config.json", {"rope_parameters": {"rope_type": "yarn"}}),
         ("model.safetensors", b""),
         ("model.safetensors", b"\x80\x04not a pickle either" * 100),
@@ -264,6 +267,8 @@ def changed(folder: Path, file: str, **values: Any) -> bytes:
         ("tokenizer.json", {"normalizer": {"type": "NFC"}}),
         ("tokenizer.json", {"pre_tokenizer": {"type": "Whitespace"}}),
         ("tokenizer.json", {"added_tokens": []}),
+        ("tokenizer.json", {"added_tokens": [{"content": "<sop>", "id": -3}]}),
+        ("tokenizer.json", b"[" * 100_000),
     ],
     ids=str,
 )
@@ -277,6 +282,25 @@ def test_what_is_damaged_or_unknown_is_refused(
         raw = changed(folder, file, **raw)
     with pytest.raises(BundleError):
         NanoModel(damage(folder, tmp_path / "damaged", file, raw))
+
+
+def test_a_merge_that_has_no_token_is_refused(folder: Path, network: Glm, tmp_path: Path) -> None:
+    data = json.loads((folder / "tokenizer.json").read_bytes())
+    data["model"]["merges"].append(["a", "\u0130"])
+    raw = json.dumps(data).encode()
+    with pytest.raises(BundleError, match="merge"):
+        NanoModel(damage(folder, tmp_path / "merge", "tokenizer.json", raw))
+
+
+def test_weights_of_half_precision_are_left_to_transformers(
+    folder: Path, network: Glm, tmp_path: Path
+) -> None:
+    import torch
+    from safetensors.torch import load_file, save
+
+    halves = {n: t.to(torch.bfloat16) for n, t in load_file(folder / "model.safetensors").items()}
+    with pytest.raises(BundleError, match="bfloat16"):
+        NanoModel(damage(folder, tmp_path / "half", "model.safetensors", save(halves)))
 
 
 def test_weights_that_are_not_finite_are_refused(

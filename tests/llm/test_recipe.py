@@ -42,13 +42,13 @@ def test_a_killed_training_goes_on_and_its_model_answers(tmp_path: Path, data_di
         first.stdout.readline()  # a line each second
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
-    before = json.loads((out / "training.json").read_text(encoding="utf-8"))
+    before = json.loads((out / "nano.json").read_text(encoding="utf-8"))
     again = subprocess.run(
         train(out, data_dir, before["seconds"] + 4), capture_output=True, text=True, check=True,
         timeout=LONG_S,
     )  # fmt: skip
     assert f"going on from step {before['step']}" in again.stdout
-    after = json.loads((out / "training.json").read_text(encoding="utf-8"))
+    after = json.loads((out / "nano.json").read_text(encoding="utf-8"))
     assert after["step"] > before["step"] > 0
     assert not list(out.glob("*.bin")) and not list(out.glob("*.pt"))
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from autoglm.cli import main
-from autoglm.core.errors import DataError, ModelError
+from autoglm.core.errors import DataError, ModelError, RunError
 from autoglm.llm.scripted import ScriptedModel
 from autoglm.reason.batch import read_questions, solve_file
 from autoglm.reason.reasoner import AutoReasoner
@@ -89,6 +89,18 @@ def test_answers_to_other_questions_are_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="other questions"):
         solve_file(AutoReasoner(ScriptedModel([])), path, out)
     assert read(out) == [{"question": "another"}]
+
+
+def test_a_second_process_may_not_write_the_same_answers(tmp_path: Path) -> None:
+    path, out = questions_in(tmp_path), tmp_path / "a.jsonl"
+
+    def done(at: int, _: int) -> None:
+        if at == 3:
+            with pytest.raises(RunError, match="in use"):
+                solve_file(AutoReasoner(ScriptedModel([])), path, out)
+
+    solve_file(AutoReasoner(ScriptedModel([])), path, out, done=done)
+    assert [r["question"] for r in read(out)] == QUESTIONS
 
 
 @pytest.mark.parametrize(

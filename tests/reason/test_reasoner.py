@@ -166,6 +166,13 @@ def test_a_megabyte_is_refused_and_a_long_one_is_asked() -> None:
     assert AutoReasoner(model).solve(long).answer == "10元"
 
 
+def test_what_is_written_to_be_slow_to_read_is_read(tmp_path: Path) -> None:
+    slow = "\n".join(["1 " * 990 + "= 1"] * 30)
+    model = by_prompt(steps=slow, resume=slow, program=slow, direct="?")
+    assert AutoReasoner(model).solve(APPLES, plan=Plan(votes=1, rounds=1)).answer is None
+    assert AutoReasoner(model).solve("where " * 16_000).answer == "?"
+
+
 def test_endless_repetition_and_empty_answers_end() -> None:
     stuck = "每个 6 / 3 = 2 元\n" + "再想一想 2 + 0 = 2\n" * 5000
     model = by_prompt(steps=stuck, resume=["", "答案:10元"], program="没有")

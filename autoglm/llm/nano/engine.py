@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from autoglm.core.errors import BundleError
 from autoglm.core.text import say
 from autoglm.llm.account import Account, paid
-from autoglm.llm.contract import Delta, LanguageModel, Message, Reply, Request, Usage, as_messages
+from autoglm.llm.contract import Delta, Message, Reply, Request, StreamingModel, Usage, as_messages
 from autoglm.llm.nano.decode import Decoding, score, steps
 from autoglm.llm.nano.network import Glm
 from autoglm.llm.nano.tokenizer import Tokenizer
@@ -26,7 +26,7 @@ SPECIAL = ("<|endoftext|>", "[MASK]", "[gMASK]", "<sop>", "<|system|>", "<|user|
 ENDS = ("<|endoftext|>", "<|user|>", "<|observation|>")
 
 
-class NanoModel(LanguageModel):
+class NanoModel(StreamingModel):
     """A GLM that runs in this process on numpy, without `transformers`.
 
     Parameters
@@ -82,13 +82,6 @@ class NanoModel(LanguageModel):
         if not messages or messages[-1].role != "assistant":
             found += [added["<|assistant|>"], *text("\n")]
         return found
-
-    def generate(self, request: Request) -> Reply:
-        reply: Reply | None = None
-        for delta in self.stream(request):
-            reply = delta.reply or reply
-        assert reply is not None  # a stream ends with its reply
-        return reply
 
     def stream(self, request: Request) -> Generator[Delta, None, None]:
         prompt, how = self.tokens_of(request.messages), request.sampling
@@ -151,7 +144,7 @@ def _prompts(path: Path) -> str:
     """Return the prompts a model was trained on, as ``nano.json`` beside it says."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))["prompts"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return ""  # a GLM that knows the general ones
     return "nano" if found == "nano" else ""
 

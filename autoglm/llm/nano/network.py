@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from autoglm.core.errors import BundleError
 from autoglm.core.text import say
@@ -56,11 +56,16 @@ class GlmConfig(BaseModel):
             When it cannot be read or is that of another architecture.
         """
         try:
-            data = json.loads(path.read_bytes()[:MOST_CONFIG_BYTES])
+            if path.stat().st_size > MOST_CONFIG_BYTES:
+                raise ValueError(f"{path.stat().st_size} bytes")
+            data = json.loads(path.read_bytes())
             rope = data.pop("rope_parameters", None) or {}
             found = cls.model_validate(rope | data)
-        except (OSError, ValueError, TypeError, AttributeError, ValidationError) as error:
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
             raise _damaged(path, str(error).splitlines()[0]) from error
+        turned = int(found.head_dim * found.partial_rotary_factor)
+        if found.num_attention_heads % found.num_key_value_heads or turned % 2 or not turned:
+            raise _damaged(path, "heads that do not go together")
         if found.model_type != "glm" or rope.get("rope_type", "default") != "default":
             raise _damaged(path, f"model_type {found.model_type}, rope {rope.get('rope_type')}")
         return found
@@ -143,7 +148,7 @@ class Glm:
 
         try:
             tensors = load_file(path)
-        except (OSError, ValueError, SafetensorError) as error:
+        except (OSError, ValueError, TypeError, SafetensorError) as error:
             raise _damaged(path, str(error)) from error
         return cls.of(config, tensors, path)
 

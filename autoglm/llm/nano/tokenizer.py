@@ -57,7 +57,6 @@ class Tokenizer:
         self._characters = byte_characters()
         self._bytes = {c: b for b, c in self._characters.items()}
         self._texts = {number: text for text, number in vocabulary.items()}
-        self._added_numbers = {number: text for text, number in added.items()}
         self._split = re.compile(PATTERN)
         names = sorted(added, key=len, reverse=True)
         self._special = re.compile("|".join(map(re.escape, names))) if names else None
@@ -74,10 +73,9 @@ class Tokenizer:
             When it cannot be read, or works in a way that is not known here.
         """
         try:
-            raw = path.read_bytes()
-            if len(raw) > MOST_BYTES:
-                raise ValueError(f"{len(raw)} bytes")
-            data = json.loads(raw)
+            if path.stat().st_size > MOST_BYTES:
+                raise ValueError(f"{path.stat().st_size} bytes")
+            data = json.loads(path.read_bytes())
             model = data["model"]
             _understood(data, model)
             pairs = (m if isinstance(m, list) else m.split(" ") for m in model["merges"])
@@ -87,8 +85,14 @@ class Tokenizer:
             missing = set(byte_characters().values()) - set(vocabulary)
             if missing:
                 raise ValueError(f"{len(missing)} bytes have no token")
+            if any(a + b not in vocabulary for a, b in merges):
+                raise ValueError("a merge has no token")
+            if min([*vocabulary.values(), *added.values()]) < 0:
+                raise ValueError("a token has a number below 0")
             return cls(vocabulary, merges, added)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (
+            OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError,
+        ) as error:  # fmt: skip
             raise BundleError(
                 say(en=f"{path} is no tokenizer that can be used: {error}.",
                     zh=f"{path} 不是可用的分词器:{error}。"),
