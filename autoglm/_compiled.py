@@ -8,7 +8,7 @@ the ordinary way, whose cost is that of the models.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,12 +53,8 @@ class CompiledBlend:
         self._cells = RowCells(prepared.cleaner.inputs)
         self._flat = FlatRow(prepared.cleaner, prepared.encoder, blend.views)
         self._blend, self._classes = blend, len(prepared.target.classes)
-        to_logs = _odds if self._classes == 2 else _logs
-        self._members = [
-            (m.weight * blend.pool.scale, m.view, _after(_answer_of(m, blend), to_logs)
-             if blend.pool.log else _answer_of(m, blend))
-            for m in blend.members
-        ]  # fmt: skip
+        self._groups = [_Group(members, blend) for members in _grouped(blend.members)]
+        self._change = _change(blend)
         self._total = sum(m.weight for m in blend.members)
 
     def predict(self, rows: Any) -> Array | None:
@@ -92,8 +88,10 @@ class CompiledBlend:
         """Return the prediction for the cells of a row, in the order of `Cleaner.inputs`."""
         views = self._flat(cells)
         mixed: Any = 0.0
-        for weight, view, answer in self._members:
-            mixed = mixed + weight * answer(views[view])
+        for group in self._groups:
+            answers = group.ask(views[group.view])
+            for weight, answer in zip(group.weights, answers, strict=True):
+                mixed = mixed + weight * self._change(answer)
         if self._classes == 0:
             return np.array([mixed])
         if self._blend.pool.log:
@@ -128,22 +126,59 @@ def is_single(rows: Any, names: Sequence[str]) -> bool:
     return RowCells(names).of_mapping(rows) is not None
 
 
-def _answer_of(member: Member, blend: Blend) -> Answer:
-    """Return the mean prediction of a member's models for one row, within its bounds."""
-    first, *others = member.models
-    answer = first.one_row(others)
-    if answer is None:
-        several = [m.one_row() or _ordinary(m, member.view) for m in member.models]
-        answer = _mean(several) if others else several[0]
-    if not blend.facts.regression:
-        return answer
-    within: Answer = answer
-    low, high = Scorer(blend.metric).bounded(np.array([-np.inf, np.inf])).tolist()
-    return lambda row: min(max(within(row), low), high)
+class _Group:
+    """Members that a row passes at once.
+
+    Attributes
+    ----------
+    view
+        What they eat.
+    weights
+        Their weights in the pool.
+    ask
+        From a row of the view to the mean prediction of each member's models.
+    """
+
+    def __init__(self, members: Sequence[Member], blend: Blend) -> None:
+        first = members[0]
+        self.view = first.view
+        self.weights = [m.weight * blend.pool.scale for m in members]
+        self.ask: Callable[[Any], Sequence[RowAnswer]]
+        if _kin(first) is None:
+            answer = _answer_of(first)
+            self.ask = lambda row: (answer(row),)
+        else:
+            self.ask = first.models[0].of_bags([m.models for m in members])
 
 
-def _after(answer: Answer, change: Callable[[Any], Any]) -> Answer:
-    return lambda row: change(answer(row))
+def _grouped(members: Sequence[Member]) -> Sequence[Sequence[Member]]:
+    groups: dict[Hashable, list[Member]] = {}
+    for i, member in enumerate(members):
+        kin = _kin(member)
+        groups.setdefault(i if kin is None else (member.view, kin), []).append(member)
+    return list(groups.values())
+
+
+def _kin(member: Member) -> Hashable:
+    """Return what all models of a member share, or None where they are no kin."""
+    kins = {model.kin for model in member.models}
+    return kins.pop() if len(kins) == 1 else None
+
+
+def _answer_of(member: Member) -> Answer:
+    """Return the mean prediction of a member's models for one row, one after the other."""
+    several = [m.one_row() or _ordinary(m, member.view) for m in member.models]
+    return _mean(several) if len(several) > 1 else several[0]
+
+
+def _change(blend: Blend) -> Callable[[Any], Any]:
+    """Return what is done to the answer of a member before it is weighed."""
+    if blend.facts.regression:
+        low, high = Scorer(blend.metric).bounded(np.array([-np.inf, np.inf])).tolist()
+        return lambda value: min(max(value, low), high)
+    if not blend.pool.log:
+        return lambda share: share
+    return _odds if blend.facts.n_classes == 2 else _logs
 
 
 def _odds(p: float) -> float:

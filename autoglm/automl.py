@@ -453,7 +453,11 @@ def _reserve(limit_s: float, work: Workspace) -> float:
     """Return the seconds kept for blending, measuring and saving."""
     cells = work.facts.n_rows * max(1, work.facts.n_classes)
     wanted = 1.2 + 0.025 * min(limit_s, 200.0) + min(5.0, cells / 400_000)
-    wanted += min(1.0, work.facts.n_features.get("tree", 0) / 1500)
+    features = work.facts.n_features
+    wanted += min(1.0, features.get("tree", 0) / 1500)
+    if features.get("sparse", 0) > features.get("dense", 0):
+        # Words are looked up anew for every row that is measured.
+        wanted += min(1.0, work.facts.n_rows / 20_000)
     return min(wanted, 0.4 * limit_s)
 
 

@@ -141,10 +141,8 @@ class TreeModel(Model):
         parts = [blocks[i : i + step] for i in range(0, len(blocks), step)]
         return [booster_of(join_text(head, part)) for part in parts]
 
-    def one_row(self, others: Sequence[Model] = ()) -> Callable[[Any], RowAnswer] | None:
-        """Return a function of one row of the tree view; None together with `others`."""
-        if others:
-            return None
+    def one_row(self) -> Callable[[Any], RowAnswer] | None:
+        """Return a function of one row of the tree view."""
         outputs = self.n_classes if self.n_classes > 2 else 1
         booster = booster_of(self.text) if self._live else self.booster
         scores = SingleRow(booster, self._rounds, outputs)

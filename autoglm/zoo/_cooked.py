@@ -34,9 +34,9 @@ class CookedTrees(Model):
         """Predict rows of the tree view: (n, p) float32."""
         return self.trees.predict(self.recipe.append(X))
 
-    def one_row(self, others: Sequence[Model] = ()) -> Callable[[Any], RowAnswer] | None:
-        """Return a function of one row of the tree view; None together with `others`."""
-        answer = None if others else self.trees.one_row()
+    def one_row(self) -> Callable[[Any], RowAnswer] | None:
+        """Return a function of one row of the tree view."""
+        answer = self.trees.one_row()
         if answer is None:
             return None
         append, of_all = self.recipe.append, answer

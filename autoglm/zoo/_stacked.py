@@ -9,48 +9,51 @@ import numpy as np
 
 from autoglm.zoo._labels import sigmoid, softmax
 from autoglm.zoo._members import Floats, Members, silu
-from autoglm.zoo.contract import Array, RowAnswer
+from autoglm.zoo.contract import RowAnswer
 
 
 class StackedRow:
     """Raw scores (nets * members, outputs) of one row.
 
-    The first layer of all networks is one matrix for the columns themselves, as all see the
-    same; sums of periodic features and later layers are multiplied as a stack.
+    What a row costs is mostly the parameters that are read for it. So the members of a network
+    share its first matrix here too, and columns that are 0 are left out: of an encoded category
+    that is all but one.
 
     Parameters
     ----------
     nets
-        Networks that are alike, see `alike`.
+        Networks that are alike, see `form_of`.
     """
 
     def __init__(self, nets: Sequence[Members]) -> None:
         shape = nets[0].shape
-        self._numeric, self._n_nets, self._members = shape.numeric, len(nets), shape.members
-        first = [net.first() for net in nets]
-        self._plain = np.ascontiguousarray(np.hstack([w[: shape.inputs] for w in first]))
-        self._wavy = np.stack([w[shape.inputs :] for w in first])
+        p, n = shape.inputs, len(nets)
+        self._numeric = shape.numeric
+        weight = _stack(nets, "weight0")
+        own = _stack(nets, "adapter") * _stack(nets, "scale")[:, None, :]
+        # Columns first: what a column needs lies together.
+        self._weight = np.ascontiguousarray(weight[:, :p].transpose(1, 0, 2))
+        self._own = np.ascontiguousarray(own[:, :, :p].transpose(2, 0, 1))
+        self._wavy_weight = np.ascontiguousarray(weight[:, p:])
+        self._wavy_own = np.ascontiguousarray(own[:, :, p:])
         self._wave, self._phase = _stack(nets, "wave"), _stack(nets, "phase")
-        self._mix = _stack(nets, "mix")
-        own = (len(nets), shape.members, -1)
-        self._biases = [_stack(nets, f"bias{i}").reshape(own) for i in range(len(shape.hidden))]
-        # The shifts of the sums are as good as biases of the first layer.
-        shift = _stack(nets, "shift").reshape(len(nets), 1, -1)
-        self._biases[0] = self._biases[0] + (shift @ self._wavy).reshape(own)
+        self._mix, self._shift = _stack(nets, "mix"), _stack(nets, "shift").reshape(n, 1, -1)
+        # (nets, members, width) of the first layer; later matrices are common to the members.
+        self._biases = [_stack(nets, f"bias{i}") for i in range(len(shape.hidden))]
         self._weights = [_stack(nets, f"weight{i}") for i in range(1, len(shape.hidden))]
         self._head = _stack(nets, "head").reshape(-1, shape.hidden[-1], shape.outputs)
         self._offset = _stack(nets, "offset").reshape(-1, shape.outputs)
 
     def __call__(self, row: Floats) -> Floats:
         """Return the raw scores of a row (p,) of the dense view."""
-        layer: Any = row @ self._plain
+        layer = self._first(row)
         if len(self._numeric):
             angle = row[self._numeric][:, None] * self._wave
             angle += self._phase
             np.cos(angle, out=angle)
-            sums = angle[:, :, None, :] @ self._mix
-            layer += (sums.reshape(self._n_nets, 1, -1) @ self._wavy).reshape(-1)
-        layer = layer.reshape(self._n_nets, self._members, -1)
+            sums = (angle[:, :, None, :] @ self._mix).reshape(self._shift.shape)
+            sums += self._shift
+            layer += (sums * self._wavy_own) @ self._wavy_weight
         layer += self._biases[0]
         layer = silu(layer)
         for weight, bias in zip(self._weights, self._biases[1:], strict=True):
@@ -61,30 +64,44 @@ class StackedRow:
         scores += self._offset
         return scores
 
+    def _first(self, row: Floats) -> Any:
+        """Return what the columns themselves add to the first layer (nets, members, width)."""
+        own, weight = self._own, self._weight
+        seen = np.flatnonzero(row)
+        if 2 * len(seen) < len(row):
+            row, own, weight = row[seen], own[seen], weight[seen]
+        return (own * row[:, None, None]).transpose(1, 2, 0) @ weight.transpose(1, 0, 2)
 
-def alike(nets: Sequence[Members]) -> bool:
-    """Return whether the networks have one shape and look at the same numbers."""
-    first = nets[0].shape
-    return all(
-        net.shape.parts() == first.parts() and np.array_equal(net.shape.numeric, first.numeric)
-        for net in nets
-    )
+
+def form_of(net: Members) -> tuple[Any, ...]:
+    """Return what networks must have in common to stand side by side."""
+    return (*net.shape.parts().items(), net.shape.numeric.tobytes())
 
 
-def mean_of_nets(nets: Sequence[Members], *, regression: bool) -> Callable[[Floats], RowAnswer]:
-    """Return the function that gives the mean prediction of networks that are alike."""
-    scores = StackedRow(nets)
+def means_of_nets(
+    bags: Sequence[Sequence[Members]], *, regression: bool
+) -> Callable[[Floats], list[RowAnswer]]:
+    """Return the function that gives the mean prediction of each bag of networks, all alike."""
+    scores = StackedRow([net for bag in bags for net in bag])
+    shape = bags[0][0].shape
+    ends = np.cumsum([len(bag) * shape.members for bag in bags]).tolist()
+    spans = list(zip([0, *ends[:-1]], ends, strict=True))
+
+    def values(row: Floats) -> list[RowAnswer]:
+        found = scores(row)[:, 0]
+        return [float(found[a:b].mean()) for a, b in spans]
+
+    def odds(row: Floats) -> list[RowAnswer]:
+        found = list(map(sigmoid, scores(row)[:, 0].tolist()))
+        return [sum(found[a:b]) / (b - a) for a, b in spans]
+
+    def shares(row: Floats) -> list[RowAnswer]:
+        found = softmax(scores(row))
+        return [found[a:b].mean(axis=0) for a, b in spans]
+
     if regression:
-        return lambda row: float(scores(row)[:, 0].mean())
-    if nets[0].shape.outputs == 1:
-        share = 1.0 / (len(nets) * nets[0].shape.members)
-        return lambda row: share * sum(map(sigmoid, scores(row)[:, 0].tolist()))
-
-    def shares(row: Floats) -> Array:
-        mean: Array = softmax(scores(row)).mean(axis=0)
-        return mean
-
-    return shares
+        return values
+    return odds if shape.outputs == 1 else shares
 
 
 def _stack(nets: Sequence[Members], name: str) -> Floats:

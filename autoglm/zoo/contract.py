@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -133,13 +133,8 @@ class Model(ABC):
     def dump(self) -> dict[str, bytes]:
         """Return the model as files in safe formats: JSON, npz without objects, native text."""
 
-    def one_row(self, others: Sequence[Model] = ()) -> Callable[[Any], RowAnswer] | None:
+    def one_row(self) -> Callable[[Any], RowAnswer] | None:
         """Return a quick function that predicts a single row, or None when there is none.
-
-        Parameters
-        ----------
-        others
-            More models of the same learner: the function then gives the mean over all.
 
         Returns
         -------
@@ -148,6 +143,21 @@ class Model(ABC):
             `predict` says of it. It may be called from several threads at once.
         """
         return None
+
+    @property
+    def kin(self) -> Hashable:
+        """What models share that a row can pass at once, see `of_bags`; None: there are none."""
+        return None
+
+    def of_bags(self, bags: Sequence[Sequence[Any]]) -> Callable[[Any], Sequence[RowAnswer]]:
+        """Return a function of one row that gives the mean prediction of each bag of models.
+
+        Parameters
+        ----------
+        bags
+            Models with the `kin` of this one, which is not None.
+        """
+        raise NotImplementedError
 
     def plain(self) -> None:
         """Predict many rows in the plainest way from now on, if there is a quicker one."""

@@ -7,7 +7,8 @@ distances the earlier row is the nearer one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -18,7 +19,7 @@ from autoglm.core.space import Choice, Int, Params, Space
 from autoglm.zoo._arrays import dump_arrays, load_arrays
 from autoglm.zoo._labels import loss, require_rows, weights_of
 from autoglm.zoo._threads import in_blocks
-from autoglm.zoo.contract import Array, Facts, Fold, Learner, Limits, Model
+from autoglm.zoo.contract import Array, Facts, Fold, Learner, Limits, Model, RowAnswer
 
 _MAX_ROWS, _MAX_COLUMNS = 20_000, 200
 _GRID = (3, 5, 8, 12, 20, 32, 50, 80)
@@ -80,6 +81,29 @@ class NeighbourModel(Model):
         total += self.prior
         total /= total.sum(axis=1, keepdims=True)
         return total
+
+    def one_row(self) -> Callable[[Any], RowAnswer] | None:
+        """Return a function of one row of the dense view."""
+        answers = self.of_bags([[self]])
+        return lambda row: answers(row)[0]
+
+    @property
+    def kin(self) -> Hashable:
+        """The rows."""
+        return NeighbourModel, hashlib.sha256(self.rows.tobytes()).digest()
+
+    def of_bags(
+        self, bags: Sequence[Sequence[NeighbourModel]]
+    ) -> Callable[[Any], Sequence[RowAnswer]]:
+        """Return a function of one row that looks for neighbours once."""
+        most = max(model.k for bag in bags for model in bag)
+        neighbours = self._near if most == self.k else Neighbours(self.rows, most)
+
+        def answers(row: Any) -> Sequence[RowAnswer]:
+            near = neighbours(row[None])
+            return [_plain(np.mean([m.vote(*near)[0] for m in bag], axis=0)) for bag in bags]
+
+        return answers
 
     @property
     def row_us(self) -> float:
@@ -203,6 +227,14 @@ class Neighbours:
         near = np.sort(keys[:, : self.k], axis=1)
         near += self._n * (block**2).sum(axis=1)[:, None]
         return near
+
+
+def _plain(answer: Any) -> RowAnswer:
+    """Return a value as it is, two probabilities as the second, more as they are."""
+    if np.ndim(answer) == 0:
+        return float(answer)
+    shares: Array = answer
+    return float(shares[1]) if len(shares) == 2 else shares
 
 
 def _targets(y: Any, weight: Array | None, facts: Facts) -> tuple[Any, Any]:

@@ -46,10 +46,8 @@ class LinearModel(Model):
         scores = np.asarray(X @ self.coef.astype(np.float64)) + self.intercept
         return scores[:, 0].astype(np.float64) if self.regression else softmax(scores)
 
-    def one_row(self, others: Sequence[Model] = ()) -> Callable[[Any], RowAnswer] | None:
+    def one_row(self) -> Callable[[Any], RowAnswer] | None:
         """Return a function of one row of the dense or sparse view."""
-        if others:
-            return None
         coef, intercept = self.coef.astype(np.float64), self.intercept.astype(np.float64)
         single = coef.shape[1] == 1
         weight = coef[:, 0].copy() if single else coef

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,13 @@ from autoglm.zoo._arrays import dump_arrays, load_arrays
 from autoglm.zoo._descend_members import Training, answer
 from autoglm.zoo._labels import require_rows
 from autoglm.zoo._members import Members, Shape, header_of, shape_of
-from autoglm.zoo._stacked import alike, mean_of_nets
+from autoglm.zoo._stacked import form_of, means_of_nets
 from autoglm.zoo.contract import Array, Facts, Fold, Learner, Limits, Model, RowAnswer
 
 _MAX_COLUMNS, _MAX_NUMERIC = 1500, 64
 _EMBEDDING = 3
+#: Rows that say which columns are numbers of many values.
+_LOOKED_AT = 2000
 
 
 class NetworkModel(Model):
@@ -38,13 +40,22 @@ class NetworkModel(Model):
         """Predict rows of the dense view (n, q)."""
         return answer(self.net, np.asarray(X, dtype=np.float32), regression=self.regression)
 
-    def one_row(self, others: Sequence[Model] = ()) -> Callable[[Any], RowAnswer] | None:
+    def one_row(self) -> Callable[[Any], RowAnswer] | None:
+        """Return a function of one row of the dense view."""
+        answers = self.of_bags([[self]])
+        return lambda row: answers(row)[0]
+
+    @property
+    def kin(self) -> Hashable:
+        """The sizes, and the numbers looked at."""
+        return NetworkModel, self.regression, form_of(self.net)
+
+    def of_bags(
+        self, bags: Sequence[Sequence[NetworkModel]]
+    ) -> Callable[[Any], Sequence[RowAnswer]]:
         """Return a function of one row of the dense view, through all networks at once."""
-        models = [self, *(m for m in others if isinstance(m, NetworkModel))]
-        nets = [m.net for m in models]
-        if len(models) <= len(others) or not alike(nets):
-            return None
-        return mean_of_nets(nets, regression=self.regression)
+        nets = [[model.net for model in bag] for bag in bags]
+        return means_of_nets(nets, regression=self.regression)
 
     @property
     def row_us(self) -> float:
@@ -129,7 +140,8 @@ class MLP(Learner):
 
 
 def _shape(fold: Fold, params: Params, facts: Facts) -> Shape:
-    some = np.asarray(fold.X[fold.train[:2000]])
+    # The same numbers in every fold, so that the networks of all folds have one form.
+    some = np.asarray(fold.X[:: max(1, -(-len(fold.X) // _LOOKED_AT))])
     varied = [j for j in range(some.shape[1]) if len(np.unique(some[:, j])) > 4]
     frequencies = int(params.get("frequencies", 16))
     if frequencies == 0 or len(varied) > _MAX_NUMERIC:

@@ -82,10 +82,8 @@ class SplineModel(Model):
             scores += self.table.values[self.table.rows_of(X)].sum(axis=1, dtype=np.float64)
         return scores
 
-    def one_row(self, others: Sequence[Model] = ()) -> Callable[[Any], RowAnswer] | None:
-        """Return a function of one row of the tree view; None together with `others`."""
-        if others:
-            return None
+    def one_row(self) -> Callable[[Any], RowAnswer] | None:
+        """Return a function of one row of the tree view."""
         if self.regression:
             return lambda row: float(self._scores(row[None])[0, 0])
         if self.coef.shape[1] == 1:

@@ -202,18 +202,55 @@ def test_one_row_says_what_the_mean_of_the_models_says(
     for before, after in zip(fitted, models, strict=True):
         np.testing.assert_array_equal(before.predict(fold.X), after.predict(fold.X))
     for group in (models[:1], models):
-        quick = group[0].one_row(group[1:])
-        assert quick is not None
+        quick = group[0].of_bags([group])
         mean = np.mean([model.predict(fold.X[:30]) for model in group], axis=0)
-        found = np.array([quick(row) for row in fold.X[:30]])
+        found = np.array([quick(row)[0] for row in fold.X[:30]])
         np.testing.assert_allclose(found, mean[:, 1] if task == "binary" else mean, atol=1e-5)
+
+
+def test_bags_of_networks_pass_a_row_at_once_and_answer_each() -> None:
+    fold, facts = table("binary", xor, n=300)
+    one, two, three = (MLP().fit(fold, SMALL, facts, Limits(seed=seed)) for seed in range(3))
+    assert one.kin == two.kin == three.kin
+    quick = one.of_bags([[one], [two, three]])
+    found = np.array([quick(row) for row in fold.X[:20]])
+    alone = [model.predict(fold.X[:20])[:, 1] for model in (one, two, three)]
+    np.testing.assert_allclose(found[:, 0], alone[0], atol=1e-5)
+    np.testing.assert_allclose(found[:, 1], (alone[1] + alone[2]) / 2, atol=1e-5)
+
+
+def test_columns_that_are_zero_are_left_out_of_a_row_without_a_change() -> None:
+    fold, facts = table("binary", xor, n=300)
+    model = MLP().fit(fold, SMALL, facts, Limits())
+    rows = np.zeros_like(fold.X[:8])
+    rows[np.arange(8), np.arange(8) % rows.shape[1]] = 1.0
+    quick = model.one_row()
+    found = np.array([quick(row) for row in rows])
+    np.testing.assert_allclose(found, model.predict(rows)[:, 1], atol=1e-5)
+
+
+def test_networks_of_all_folds_have_one_form() -> None:
+    """What a fold's training rows happen to hold must not decide which columns are numbers."""
+    fold, facts = table("binary", xor, n=400)
+    X = fold.X.copy()
+    X[:, 0] = 0.0
+    X[:8, 0] = np.arange(8)  # the values of a column are in few rows
+    parts = [np.arange(8), np.arange(200, 208)]
+    models = [
+        MLP().fit(
+            replace(fold, X=X, train=np.setdiff1d(np.arange(400), out), valid=out),
+            SMALL | {"epochs": 1}, facts, Limits(),
+        )
+        for out in parts
+    ]  # fmt: skip
+    assert models[0].kin == models[1].kin
 
 
 def test_networks_that_differ_are_not_put_side_by_side() -> None:
     fold, facts = table("binary", xor, n=200)
     quick = SMALL | {"epochs": 1}
     one, wide = (MLP().fit(fold, quick | {"width": width}, facts, Limits()) for width in (32, 64))
-    assert one.one_row([wide]) is None
+    assert one.kin != wide.kin
 
 
 def test_weights_and_rare_classes() -> None:

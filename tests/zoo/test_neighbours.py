@@ -39,6 +39,19 @@ def test_the_nearest_are_those_of_a_plain_search() -> None:
     np.testing.assert_allclose(model.predict(fold.X[fold.valid]), votes, rtol=0, atol=1e-6)
 
 
+def test_members_on_the_same_rows_look_for_neighbours_once() -> None:
+    fold, facts = gridded(600)
+    learner = NearestNeighbours()
+    few, many = (
+        learner.fit(fold, {"k": k, "by_distance": k > 5}, facts, Limits()) for k in (3, 20)
+    )
+    assert few.kin == many.kin
+    answers = few.of_bags([[few], [many]])
+    found = np.array([answers(row) for row in fold.X[:40]])
+    for column, model in zip(found.T, (few, many), strict=True):
+        np.testing.assert_allclose(column, model.predict(fold.X[:40])[:, 1], rtol=0, atol=1e-12)
+
+
 def test_a_bag_becomes_one_model_of_all_rows() -> None:
     fold, facts = gridded(800)
     parts = [fold.train[fold.train % 4 != i] for i in range(4)]
