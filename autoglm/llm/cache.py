@@ -58,6 +58,8 @@ def reply_from_dict(data: dict[str, Any]) -> Reply:
     kinds = (("text", ""), ("model", ""), ("reasoning", ""))
     if any(not isinstance(data.get(name, other), str) for name, other in kinds):
         raise TypeError("a text of the reply is none")
+    if not isinstance(data.get("logprob", 0.0), float | int | None):
+        raise TypeError("a log-probability is no number")
     if data.get("finish", "stop") not in FINISHES:
         raise TypeError(f"{data['finish']!r} is no way to end")
     usage = data.get("usage")
@@ -72,7 +74,8 @@ class KeptModel(LanguageModel):
     """Base of models that look an answer up before they ask another model."""
 
     def __init__(self, model: LanguageModel) -> None:
-        self.model, self.name, self.prompt_set = model, model.name, model.prompt_set
+        self.model, self.name = model, model.name
+        self.prompt_set, self.certainty = model.prompt_set, model.certainty
 
     @property
     def identity(self) -> str:

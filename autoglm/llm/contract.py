@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from autoglm.core.errors import ModelError
 from autoglm.core.text import say
+from autoglm.llm.certainty import Certainty
 
 Role = Literal["system", "user", "assistant", "tool"]
 #: Why an answer ended: by itself, at the length limit, for a tool, by a filter, or cut off.
@@ -134,6 +135,8 @@ class Reply:
         Requests it took.
     cached
         Whether it came from the cache and cost nothing.
+    logprob
+        Natural log-probability of the whole answer; None when the engine does not tell.
     """
 
     text: str
@@ -146,6 +149,7 @@ class Reply:
     cost: float | None = None
     attempts: int = 1
     cached: bool = False
+    logprob: float | None = None
 
 
 @dataclass(frozen=True)
@@ -180,10 +184,13 @@ class LanguageModel(ABC):
         What distinguishes its answers from those of other models; part of a cache's key.
     prompt_set
         Folder of prompts it was trained on, within the templates; empty for the general ones.
+    certainty
+        How often its answers were right, by their probability; None when that was not measured.
     """
 
     name: str = ""
     prompt_set: str = ""
+    certainty: Certainty | None = None
 
     @property
     def identity(self) -> str:

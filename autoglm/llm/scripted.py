@@ -70,8 +70,9 @@ class ScriptedModel(LanguageModel):
             hold.settle(used)
         cost = self.price.of(used) if self.price else None
         return Reply(
-            reply.text, self.name, reply.reasoning, reply.finish, used, reply.tool_calls, cost=cost
-        )
+            reply.text, self.name, reply.reasoning, reply.finish, used, reply.tool_calls,
+            cost=cost, logprob=reply.logprob,
+        )  # fmt: skip
 
     def _answer(self, request: Request, number: int) -> Scripted:
         if callable(self._script):

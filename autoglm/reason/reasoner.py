@@ -18,8 +18,9 @@ from autoglm.llm.contract import LanguageModel
 from autoglm.llm.engines import open_model
 from autoglm.reason.expression import show_value
 from autoglm.reason.gate import METHODS, Method
+from autoglm.reason.plan import Estimate, Plan
 from autoglm.reason.question import Question
-from autoglm.reason.solver import Estimate, Plan, Retrieve, Solver, Watch
+from autoglm.reason.solver import Retrieve, Solver, Watch
 from autoglm.reason.trace import Trace
 
 #: Limits of one question: tokens, an account, or its limits by name.

@@ -25,6 +25,8 @@ from autoglm.llm.contract import LanguageModel, Message, Reply, Request, Samplin
 from autoglm.llm.prompts import FOLDER, template
 from autoglm.reason.expression import show_value
 from autoglm.reason.gate import Decision, Method, decide
+from autoglm.reason.judge import Candidate, Verdict, choose
+from autoglm.reason.plan import Estimate, Plan
 from autoglm.reason.program import run_program
 from autoglm.reason.question import Question
 from autoglm.reason.slots import order_of, values_of
@@ -45,115 +47,11 @@ MOST_REPEATED = 3
 MOST_PASSAGES, MOST_PASSAGE, MOST_HOPS = 12, 4_000, 6
 
 
-@dataclass(frozen=True)
-class Plan:
-    """How far a question is taken.
-
-    Attributes
-    ----------
-    method
-        See `autoglm.reason.gate`.
-    refine
-        Whether a failed check leads to another derivation from the failing step.
-    rounds
-        Such derivations at the most.
-    votes
-        Derivations of a kind at the most while two disagree.
-    cross
-        Whether a second derivation of the other kind is wanted.
-    max_tokens
-        Of an answer of the model.
-    temperature
-        Of draws after the first.
-    first_sample
-        Number of the first draw; above 0 it is random too.
-    """
-
-    method: Method = "auto"
-    refine: bool = True
-    rounds: int = 2
-    votes: int = 3
-    cross: bool = True
-    max_tokens: int = 1024
-    temperature: float = 0.7
-    first_sample: int = 0
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What a question could take.
-
-    Attributes
-    ----------
-    least_calls, most_calls
-        Of the model, attempts of one call not counted.
-    least_tokens
-        The prompts of as many calls, without answers.
-    most_tokens
-        What a budget must hold for all calls, each with its longest answer.
-    """
-
-    least_calls: int
-    most_calls: int
-    least_tokens: int
-    most_tokens: int
-
-
 #: Prompts of a method, and values that stand for what is not known yet.
 _PROMPTS = {"direct": ("direct",), "decompose": ("decompose", "hop", "compose")}
 SAMPLE: dict[str, Any] = {
     "good": "", "bad": "", "why": "", "passages": (), "facts": (),
 }  # fmt: skip
-
-
-@dataclass
-class Candidate:
-    """A derivation's answer."""
-
-    node: Node
-    kind: str
-    answer: str
-    value: Fraction | None
-    checks: list[Check]
-
-    @property
-    def sound(self) -> bool:
-        """Return whether no check failed and one of substance passed."""
-        passed = {c.name for c in self.checks if c.status == "passed"}
-        return not self.node.failed and bool(passed - {"plausible"})
-
-    @property
-    def key(self) -> Any:
-        """Return what two equal answers have in common."""
-        return self.value if self.value is not None else self.answer.strip().casefold()
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a question came to.
-
-    Attributes
-    ----------
-    answer
-        None when nothing checked out.
-    guess
-        The likeliest answer, even if it did not check out; empty when there is none.
-    value
-        Its number.
-    verified
-        Whether every check passed and a second derivation agrees.
-    confidence
-        From 0 to 1.
-    why
-        For people: what it rests on, or why there is no answer.
-    """
-
-    answer: str | None
-    guess: str = ""
-    value: Fraction | None = None
-    verified: bool = False
-    confidence: float = 0.0
-    why: str = ""
 
 
 @dataclass
@@ -304,14 +202,14 @@ class Solver:
     def _steps(self, root: Node, number: int) -> Candidate:
         title = say(en="in steps", zh="分步推导")
         node, reply = self._ask("steps", "steps", title, root, number)
-        return self._stepped(node, read_steps(unstuck(reply.text)))
+        return self._stepped(node, read_steps(unstuck(reply.text)), reply.logprob)
 
-    def _stepped(self, node: Node, steps: Steps) -> Candidate:
+    def _stepped(self, node: Node, steps: Steps, logprob: float | None) -> Candidate:
         checks = check_steps(self.question, steps)
         node.lines = tuple(step.text for step in steps.lines)
         node.checks = tuple(checks)
         node.answer = self._worded(steps)
-        return Candidate(node, "steps", node.answer, steps.value, checks)
+        return Candidate(node, "steps", node.answer, steps.value, checks, logprob)
 
     def _worded(self, steps: Steps) -> str:
         """Return the answer, with the unit that is asked for if it is a bare number."""
@@ -336,7 +234,7 @@ class Solver:
             if node.answer == shown and program.unit:
                 node.answer = f"{shown}{program.unit}" if self.language == "zh" else (
                     f"{shown} {program.unit}")  # fmt: skip
-        return Candidate(node, "program", node.answer, program.value, checks)
+        return Candidate(node, "program", node.answer, program.value, checks, reply.logprob)
 
     def _resume(self, failed: Candidate, failure: Check, number: int) -> Candidate:
         """Derive again from the first step that failed a check."""
@@ -359,7 +257,7 @@ class Solver:
         again = read_steps(unstuck(reply.text))
         known = {step.text for step in kept}
         fresh = [line for line in again.lines if line.text not in known]
-        return self._stepped(node, Steps((*kept, *fresh), again.answer))
+        return self._stepped(node, Steps((*kept, *fresh), again.answer), reply.logprob)
 
     def _agreed(self) -> bool:
         """Return whether two sound derivations of different kinds come to the same."""
@@ -372,40 +270,29 @@ class Solver:
         """Choose among what was found."""
         if not self.found:
             return self._abstain(short or say(en="nothing was derived", zh="没有得到推导"))
-        groups: dict[Any, list[Candidate]] = {}
-        for candidate in self.found:
-            if candidate.answer:
-                groups.setdefault(candidate.key, []).append(candidate)
-        if not groups:
+        choice = choose(self.found)
+        if choice is None:
             return self._abstain(short or say(en="no derivation has an answer", zh="推导没有答案"))
-
-        def weight(group: list[Candidate]) -> tuple[int, int, int]:
-            sound = [c for c in group if c.sound]
-            return len({c.kind for c in sound}), len(sound), len(group)
-
-        best = max(groups.values(), key=weight)
-        kinds, sound, _ = weight(best)
-        chosen = next((c for c in best if c.sound and c.kind == "steps"),
-                      next((c for c in best if c.sound), best[0]))  # fmt: skip
-        rivals = [g for g in groups.values() if g is not best and weight(g)[:2] == (kinds, sound)]
-        share = len(best) / len(self.found)
-        if not sound:
+        chosen = choice.candidate
+        if not choice.sound:
             return self._abstain(short or say(en="no derivation passes its checks",
                                               zh="没有推导通过检查"), chosen)  # fmt: skip
-        if rivals:
+        if choice.rivals:
             return self._abstain(short or say(en="the derivations disagree", zh="各推导互相矛盾"),
                                  chosen)  # fmt: skip
         self.trace.keep(chosen.node)
-        verified = kinds > 1
-        chosen.node.confidence = confidence = 0.5 + 0.2 * share + 0.25 * verified
-        why = (
-            say(en="two derivations agree, every check passed", zh="两种推导一致,全部检查通过")
-            if verified
-            else say(
-                en="its checks passed; no second derivation agrees",
-                zh="检查通过,但无第二种推导印证",
-            )
-        )
+        verified = choice.verified(self.model.certainty)
+        chosen.node.confidence = confidence = choice.confidence(self.model.certainty)
+        if verified:
+            why = say(en="two derivations agree, every check passed",
+                      zh="两种推导一致,全部检查通过")  # fmt: skip
+        elif choice.agreed:
+            why = say(en="two derivations agree, but the model is right too seldom when it is no "
+                      "surer than this",
+                      zh="两种推导一致,但模型在这种把握程度下的正确率不够高")  # fmt: skip
+        else:
+            why = say(en="its checks passed; no second derivation agrees",
+                      zh="检查通过,但无第二种推导印证")  # fmt: skip
         return Verdict(chosen.answer, chosen.answer, chosen.value, verified, confidence, why)
 
     def _abstain(self, why: str, guess: Candidate | None = None) -> Verdict:

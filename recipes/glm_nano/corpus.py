@@ -38,6 +38,8 @@ Mode = Literal["program", "steps", "direct"]
 MODES: tuple[Mode, ...] = ("program", "steps", "direct")
 #: Digits of a number that the steps may write.
 MOST_DIGITS = 9
+#: Share of the problems that get other numbers each time they are drawn.
+RENUMBERED = 0.5
 
 
 @dataclass(frozen=True)
@@ -62,16 +64,18 @@ def example(problem: Problem, mode: Mode, draw: random.Random | None = None) -> 
     """Return a problem in a mode; None when its numbers are too long for steps.
 
     With `draw`, sums and products are written in a random order and people get other names, both of
-    which change nothing.
+    which change nothing; half of the problems get other numbers.
     """
     text, program = problem.text, problem.program
     if draw is not None:
+        if draw.random() < RENUMBERED:
+            text = renumbered(text, program, draw)
         text, program = renamed(text, draw), shuffled(program, draw)
     if mode == "program":
         answer = written(program)
     else:
         values = values_of(slots_of(text))
-        lines = list(calculations(program, values))
+        lines = list(dict.fromkeys(calculations(program, values)))
         if any(len(part) > MOST_DIGITS for line in lines for part in re.findall(r"[\d.]+", line)):
             return None
         last = ("答案:" if has_chinese(text) else "Answer: ") + show_value(
@@ -127,6 +131,36 @@ def renamed(text: str, draw: random.Random) -> str:
         other = draw.choice(PEOPLE["en"])
         if other not in text and not re.search(rf"\b{name}\b", other):
             text = re.sub(rf"\b{name}\b", other, text)
+    return text
+
+
+def renumbered(text: str, program: Expression, draw: random.Random) -> str:
+    """Return a question with other whole numbers in digits, to which the same program is an answer.
+
+    Numbers keep their size, about, and what came out whole or positive still does. As it was where
+    no such numbers are found, or the question would be read in another way.
+    """
+    slots = slots_of(text)
+    free = [n for n, slot in enumerate(slots) if slot.text.isdigit() and slot.value > 1]
+    if not free:
+        return text
+    answer = evaluate(program, values_of(slots))
+    for _ in range(12):
+        new = {n: draw.randint(2, max(9, 2 * int(slots[n].value))) for n in free}
+        values = values_of(slots) | {f"n{n}": Fraction(value) for n, value in new.items()}
+        try:
+            found = evaluate(program, values)
+        except ExpressionError:
+            continue
+        if found <= 0 or (answer.denominator == 1 and found.denominator != 1):
+            continue
+        pieces, at = [], 0
+        for n in free:
+            pieces += [text[at : slots[n].start], str(new[n])]
+            at = slots[n].end
+        other = "".join([*pieces, text[at:]])
+        if values_of(slots_of(other)) == values:
+            return other
     return text
 
 

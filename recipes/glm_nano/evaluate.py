@@ -1,10 +1,10 @@
-"""Measure a trained model: direct, step, verified, back-tracked and program answers on test parts.
+"""Measure a trained model on test parts: direct, in steps, with checks, as programs.
 
     python recipes/glm_nano/evaluate.py --model DIR --data DATA --out FILE [--limit 200] [--seeds 3]
 
-One line of JSON for each set, method and seed: accuracy, how many answers were called verified and
-how many of those are right, tokens and seconds. Seed 0 is greedy where a single answer is drawn.
-Then a table with 95 % intervals (Wilson) over all seeds.
+One line of JSON for each set, method and seed: accuracy, how many answers were given and how many
+were called verified, how many of those are right, tokens and seconds. Seed 0 is greedy where a
+single answer is drawn. Then a table with 95 % intervals (Wilson) over all seeds.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ import sets
 from autoglm.llm.contract import Message
 from autoglm.llm.nano.decode import Decoding, generate
 from autoglm.llm.nano.engine import NanoModel
+from autoglm.reason.plan import Plan
 from autoglm.reason.program import run_program
 from autoglm.reason.question import Question
 from autoglm.reason.reasoner import AutoReasoner
 from autoglm.reason.slots import slots_of, values_of
-from autoglm.reason.solver import Plan
 from autoglm.reason.steps import answer_value, read_steps
 
 #: Rows that are decoded together, and tokens of an answer.
@@ -43,13 +43,15 @@ SEED_OF_CHAINS = 20_261_130
 
 @dataclass(frozen=True)
 class Line:
-    """What a method came to on a set."""
+    """What a method came to on a set; where it abstained its guess counts as right or wrong."""
 
     set: str
     method: str
     seed: int
     rows: int
     right: int
+    answered: int
+    answered_right: int
     verified: int
     verified_right: int
     tokens: int
@@ -61,6 +63,7 @@ class Answer:
     """What was answered to a question."""
 
     value: Fraction | None
+    answered: bool = True
     verified: bool = False
     tokens: int = 0
 
@@ -111,8 +114,8 @@ def reasoned(plan: Plan) -> Method:
         for one in problems:
             own = replace(plan, first_sample=seed, max_tokens=MOST_TOKENS)
             result = AutoReasoner(model).solve(one.text, plan.method, plan.refine, plan=own)
-            value = result.value if result.answer is not None else None
-            found.append(Answer(value, result.verified, result.cost.tokens))
+            answered = result.answer is not None
+            found.append(Answer(result.value, answered, result.verified, result.cost.tokens))
         return found
 
     return run
@@ -121,10 +124,10 @@ def reasoned(plan: Plan) -> Method:
 METHODS: dict[str, Method] = {
     "direct": at_once("direct"),
     "step": at_once("steps"),
-    "step, verified": reasoned(Plan("cot", refine=False, votes=1, cross=False)),
-    "step, verified, back-tracked": reasoned(Plan("cot", votes=1, cross=False)),
+    "step + verify": reasoned(Plan("cot", rounds=0, votes=4, cross=False)),
+    "step + verify + back-track": reasoned(Plan("cot", rounds=2, votes=4, cross=False)),
     "program": at_once("program"),
-    "both, agreed": reasoned(Plan("program", votes=2)),
+    "program and steps": reasoned(Plan("program", votes=2)),
 }
 
 
@@ -157,11 +160,13 @@ def measure(
         a.value is not None and sets.near(a.value, p.answer)
         for a, p in zip(answers, problems, strict=True)
     ]
-    verified = [a.verified for a in answers]
-    both = sum(r and v for r, v in zip(right, verified, strict=True))
+
+    def both(said: Sequence[bool]) -> tuple[int, int]:
+        return sum(said), sum(r and s for r, s in zip(right, said, strict=True))
+
     return Line(
-        name, method, seed, len(answers), sum(right), sum(verified), both,
-        sum(a.tokens for a in answers), round(seconds, 3),
+        name, method, seed, len(answers), sum(right), *both([a.answered for a in answers]),
+        *both([a.verified for a in answers]), sum(a.tokens for a in answers), round(seconds, 3),
     )  # fmt: skip
 
 
@@ -175,28 +180,33 @@ def interval(right: int, rows: int) -> tuple[float, float]:
     return middle - half / (1 + z * z / rows), middle + half / (1 + z * z / rows)
 
 
+def shares(said: int, right: int, total: int) -> str:
+    """Return the share of all that was said, and of that what was right."""
+    return f"{said / total:.3f}, {right / said:.3f}" if said else "-"
+
+
 def table(lines: Sequence[Line]) -> str:
     """Return the lines as a Markdown table, seeds taken together."""
     groups: dict[tuple[str, str], list[Line]] = defaultdict(list)
     for line in lines:
         groups[line.set, line.method].append(line)
     rows = [
-        "| set | method | accuracy, 95 % interval | verified: share, right | tokens | ms |",
-        "|---|---|---|---|---|---|",
+        "| set | method | accuracy, interval | answered, right | verified, right | tokens | ms |",
+        "|---|---|---|---|---|---|---|",
     ]
     for (name, method), group in groups.items():
         total = sum(one.rows for one in group)
-        right, verified = sum(one.right for one in group), sum(one.verified for one in group)
+        right = sum(one.right for one in group)
         low, high = interval(right, total)
-        sure = "-"
-        if verified:
-            precise = sum(one.verified_right for one in group) / verified
-            sure = f"{verified / total:.3f}, {precise:.3f}"
+        said = shares(sum(one.answered for one in group),
+                      sum(one.answered_right for one in group), total)  # fmt: skip
+        sure = shares(sum(one.verified for one in group),
+                      sum(one.verified_right for one in group), total)  # fmt: skip
         tokens = sum(one.tokens for one in group) / max(1, total)
         spent = 1000 * sum(one.seconds for one in group) / max(1, total)
         rows.append(
-            f"| {name} | {method} | {right / max(1, total):.3f} [{low:.3f}, {high:.3f}] | {sure} "
-            f"| {tokens:.0f} | {spent:.0f} |"
+            f"| {name} | {method} | {right / max(1, total):.3f} [{low:.3f}, {high:.3f}] "
+            f"| {said} | {sure} | {tokens:.0f} | {spent:.0f} |"
         )
     return "\n".join(rows)
 

@@ -34,26 +34,53 @@ TRIES = 60
 PEOPLE: dict[Language, list[str]] = {
     "zh": [
         "小明", "小红", "小华", "小丽", "小刚", "小芳", "李明", "王芳", "张伟", "刘洋", "陈静",
-        "妈妈", "爸爸", "老师", "爷爷", "奶奶", "亮亮", "丽丽",
+        "妈妈", "爸爸", "老师", "爷爷", "奶奶", "亮亮", "丽丽", "小强", "小林", "小东", "小英",
+        "小军", "甲", "乙", "姐姐", "哥哥", "王叔叔", "李阿姨",
     ],
     "en": [
         "Anna", "Ben", "Carla", "David", "Emma", "Frank", "Grace", "Henry", "Ivy", "Jack", "Kate",
-        "Leo", "Mia", "Noah", "Olivia", "Paul", "Rosa", "Sam",
+        "Leo", "Mia", "Noah", "Olivia", "Paul", "Rosa", "Sam", "Tom", "Lily", "Jerry", "Sara",
+        "Dan", "Joan", "Mike", "Nancy", "Fred", "Sally", "Tim", "Alyssa", "Keith", "Jessica",
+        "Bryan", "Paige", "Robin", "Edward", "Haley", "Will", "Maria", "Adam", "Zoe", "Oscar",
     ],
 }  # fmt: skip
 #: Singular and plural where a language has them.
 THINGS: dict[Language, list[str]] = {
     "zh": [
         "苹果", "橘子", "梨", "桃子", "西瓜", "气球", "铅笔", "本子", "橡皮", "玩具", "邮票",
-        "贝壳", "杯子", "面包", "鸡蛋", "糖果", "积木", "足球", "帽子",
+        "贝壳", "杯子", "面包", "鸡蛋", "糖果", "积木", "足球", "帽子", "零件", "书包", "铅笔盒",
+        "乒乓球", "灯笼", "风筝", "饼干", "萝卜", "彩球", "椅子", "卡片",
     ],
     "en": [
         "apple/apples", "orange/oranges", "pencil/pencils", "book/books", "marble/marbles",
         "stamp/stamps", "balloon/balloons", "cookie/cookies", "shell/shells", "ticket/tickets",
         "card/cards", "flower/flowers", "cup/cups", "toy/toys", "bottle/bottles",
-        "sticker/stickers", "egg/eggs", "ball/balls", "shirt/shirts",
+        "sticker/stickers", "egg/eggs", "ball/balls", "shirt/shirts", "pie/pies", "cake/cakes",
+        "candy/candies", "peach/peaches", "toy car/toy cars", "crayon/crayons", "coin/coins",
+        "seashell/seashells", "action figure/action figures", "video game/video games",
+        "pack of gum/packs of gum", "bird/birds", "fish/fish", "puppy/puppies", "tree/trees",
+        "ribbon/ribbons", "photo/photos", "peanut/peanuts", "kite/kites", "muffin/muffins",
     ],
 }  # fmt: skip
+#: Sorts of a thing.
+SORTS: dict[Language, list[str]] = {
+    "zh": ["红色", "蓝色", "绿色", "黄色", "白色", "黑色", "大号", "小号"],
+    "en": [
+        "red", "blue", "green", "white", "black", "big", "small", "old", "new", "plastic",
+        "wooden", "sweet", "salty", "broken", "shiny", "purple",
+    ],
+}  # fmt: skip
+#: English names of women; the others are of men.
+WOMEN = {
+    "Anna", "Carla", "Emma", "Grace", "Ivy", "Kate", "Mia", "Olivia", "Rosa", "Lily", "Sara",
+    "Joan", "Nancy", "Sally", "Alyssa", "Jessica", "Paige", "Robin", "Haley", "Maria", "Zoe",
+}  # fmt: skip
+_NUMERALS: dict[Language, str] = {
+    "zh": "零 一 两 三 四 五 六 七 八 九 十 十一 十二",
+    "en": "zero one two three four five six seven eight nine ten eleven twelve",
+}
+#: Share of small whole numbers that are written as words.
+WORDED = {"zh": 0.05, "en": 0.12}
 
 
 @dataclass(frozen=True)
@@ -114,7 +141,7 @@ def problems(draw: random.Random, language: Language | None = None) -> Iterator[
 
 def _told(family: Family, telling: str, language: Language, draw: random.Random) -> Problem | None:
     for _ in range(TRIES):
-        numbers = {name: _number(kind, language, draw) for name, kind in family.letters.items()}
+        numbers = {name: number(kind, language, draw) for name, kind in family.letters.items()}
         values = {name: value for name, (value, _) in numbers.items()}
         try:
             answer = evaluate(family.program, values)
@@ -123,16 +150,17 @@ def _told(family: Family, telling: str, language: Language, draw: random.Random)
             continue
         if answer <= 0 or (whole is not None and whole.denominator != 1):
             continue
-        words = _words(language, draw) | {name: shown for name, (_, shown) in numbers.items()}
-        text = telling.format(**words)
-        return _slotted(text, family.program, values, answer)
+        said = words(language, draw) | {name: shown for name, (_, shown) in numbers.items()}
+        text = telling.format(**said)
+        return slotted(text, family.program, values, answer)
     return None
 
 
-def _slotted(
+def slotted(
     text: str, program: Expression, values: dict[str, Fraction], answer: Fraction
 ) -> Problem | None:
     """Return a problem whose letters have become the slots of its text, in the order told."""
+    text = re.sub(r"\b([Aa]) (?=[aeiou])", r"\1n ", text)
     slots = slots_of(text)
     shown = show(program, show_value)
     for name in sorted(values, key=len, reverse=True):
@@ -145,7 +173,7 @@ def _slotted(
     return Problem(text, tree, answer, "made") if found == answer else None
 
 
-def _number(kind: str, language: Language, draw: random.Random) -> tuple[Fraction, str]:
+def number(kind: str, language: Language, draw: random.Random) -> tuple[Fraction, str]:
     """Return a number and how it is written."""
     if kind == "percent":
         share = draw.choice(
@@ -160,20 +188,31 @@ def _number(kind: str, language: Language, draw: random.Random) -> tuple[Fractio
     if kind == "decimal":
         value = Fraction(draw.randint(1, 999), draw.choice((10, 100)))
         return value, show_value(value)
+    if kind == "money" and draw.random() < 0.4:
+        value = Fraction(draw.randint(25, 5999), 100)
+        return value, f"{float(value):.2f}"
     least, most = {"big": (10, 5000), "few": (2, 9), "age": (5, 60)}.get(kind, (2, 60))
     if not kind and draw.random() < 0.3:
         most = draw.choice((12, 200, 1000))
-    number = draw.randint(least, most)
+    found = draw.randint(least, most)
     if kind == "big" and draw.random() < 0.5:
-        number = max(10, number // 10 * 10)
-    return Fraction(number), str(number)
+        found = max(10, found // 10 * 10)
+    if 2 <= found <= 12 and draw.random() < WORDED[language]:
+        return Fraction(found), _NUMERALS[language].split()[found]
+    return Fraction(found), str(found)
 
 
-def _words(language: Language, draw: random.Random) -> dict[str, str]:
-    p, q = draw.sample(PEOPLE[language], 2)
+def words(language: Language, draw: random.Random) -> dict[str, str]:
+    """Return names of people, things and sorts for a telling."""
+    p, q, r = draw.sample(PEOPLE[language], 3)
     x, y = draw.sample(THINGS[language], 2)
+    k, m = draw.sample(SORTS[language], 2)
     one, other = x.split("/"), y.split("/")
-    return {"p": p, "q": q, "x": one[0], "X": one[-1], "y": other[0], "Y": other[-1]}
+    he, his, him = ("she", "her", "her") if p in WOMEN else ("he", "his", "him")
+    return {
+        "p": p, "q": q, "r": r, "x": one[0], "X": one[-1], "y": other[0], "Y": other[-1],
+        "k": k, "l": m, "he": he, "He": he.capitalize(), "his": his, "him": him,
+    }  # fmt: skip
 
 
 #: Changes of a chain: arithmetic on what there is (v) and a number (n), and how it is told.
@@ -183,6 +222,8 @@ CHANGES: dict[Language, tuple[tuple[str, str], ...]] = {
         ("v + n", "{q}送来{n}个。"),
         ("v - n", "{p}吃了{n}个。"),
         ("v - n", "{p}送给{q}{n}个。"),
+        ("v + n", "{p}又找到{n}个。"),
+        ("v - n", "又用掉{n}个。"),
         ("v * n", "后来数量变成原来的{n}倍。"),
         ("v / n", "{p}把它们平均分成{n}份,只留下一份。"),
     ),
@@ -191,12 +232,20 @@ CHANGES: dict[Language, tuple[tuple[str, str], ...]] = {
         ("v + n", "{q} brought {n} more."),
         ("v - n", "{p} ate {n} of them."),
         ("v - n", "{p} gave {n} to {q}."),
+        ("v + n", "{p} found another {n}."),
+        ("v - n", "After that {n} were lost."),
         ("v * n", "Then the number grew to {n} times as many."),
         ("v / n", "{p} put them into {n} equal parts and kept a part."),
     ),
 }
-BEGIN = {"zh": "{p}有{n}个{x}。", "en": "{p} had {n} {X}."}
-ASK = {"zh": "现在{p}有多少个{x}?", "en": "How many {X} does {p} have now?"}
+BEGIN: dict[Language, tuple[str, ...]] = {
+    "zh": ("{p}有{n}个{x}。", "{p}原来有{n}个{x}。"),
+    "en": ("{p} had {n} {X}.", "{p} started with {n} {X}."),
+}
+ASK: dict[Language, tuple[str, ...]] = {
+    "zh": ("现在{p}有多少个{x}?", "最后{p}还有几个{x}?"),
+    "en": ("How many {X} does {p} have now?", "How many {X} are there in the end?"),
+}
 #: What a chain may grow to.
 MOST = 5_000
 
@@ -211,20 +260,20 @@ def chain(draw: random.Random, depth: int, language: Language | None = None) -> 
 
 
 def _chain(draw: random.Random, depth: int, language: Language) -> Problem | None:
-    words = _words(language, draw)
+    said = words(language, draw)
     value = draw.randint(2, 60)
-    told = [BEGIN[language].format(n=value, **words)]
+    told = [draw.choice(BEGIN[language]).format(n=value, **said)]
     shown = str(value)
     for _ in range(depth):
         side, telling = draw.choice(CHANGES[language])
-        number = draw.randint(2, 9) if side[2] in "*/" else draw.randint(2, 60)
-        found = evaluate(parse(side), {"v": Fraction(value), "n": Fraction(number)})
+        change = draw.randint(2, 9) if side[2] in "*/" else draw.randint(2, 60)
+        found = evaluate(parse(side), {"v": Fraction(value), "n": Fraction(change)})
         if found.denominator != 1 or not 0 < found <= MOST:
             return None
         value = int(found)
-        told.append(telling.format(n=number, **words))
-        shown = f"({shown}) {side[2]} {number}"
-    told.append(ASK[language].format(**words))
+        told.append(telling.format(n=change, **said))
+        shown = f"({shown}) {side[2]} {change}"
+    told.append(draw.choice(ASK[language]).format(**said))
     text = ("" if language == "zh" else " ").join(told)
     slots = slots_of(text)
     tree = with_slots(shown, slots)

@@ -93,7 +93,7 @@ def records(path: Path) -> list[dict[str, Any]]:
 
 def problem(text: str, equation: str, answer: str, source: str) -> Problem | None:
     """Return a row as a program; None when it cannot be read or comes to something else."""
-    text = re.sub(r"\s+", " ", text).strip()
+    text = tidy(text)
     slots = slots_of(text)
     try:
         expected = value_of(answer)
@@ -104,6 +104,12 @@ def problem(text: str, equation: str, answer: str, source: str) -> Problem | Non
     if expected is None or not near(found, expected) or not names(program):
         return None
     return Problem(text, program, expected, source)
+
+
+def tidy(text: str) -> str:
+    """Return a question as people write it: single blanks, none before a sign."""
+    text = re.sub(r"\s+", " ", text).strip()
+    return re.sub(r" (?=[.,?!;:](?:\s|$))", "", text)
 
 
 def near(found: Fraction, expected: Fraction) -> bool:
@@ -178,7 +184,7 @@ def gsm8k(path: Path, source: str = "gsm8k") -> Loaded:
 
 
 def _chained(text: str, solution: str, source: str) -> Problem | None:
-    text = re.sub(r"\s+", " ", text).strip()
+    text = tidy(text)
     slots = slots_of(text)
     steps, _, last = solution.partition("####")
     known: dict[Fraction, Expression] = {}
@@ -225,7 +231,6 @@ def training(data: Path) -> dict[str, Loaded]:
     ape = data / "reason_ape210k_valid" / "valid.ape.json.gz"
     parts: dict[str, Callable[[], Loaded]] = {
         "mawps": lambda: mwp_toolkit(data / "reason_mawps" / "trainset.json.gz", "mawps"),
-        "svamp": lambda: svamp(data / "reason_svamp" / "mwptoolkit_trainset.json"),
         "math23k": lambda: merged(
             mwp_toolkit(data / "reason_math23k" / f"mwptoolkit_{part}set.json.gz", "math23k")
             for part in ("valid", "test")
@@ -237,10 +242,10 @@ def training(data: Path) -> dict[str, Loaded]:
 
 
 def testing(data: Path) -> dict[str, Loaded]:
-    """Return the test parts by set."""
+    """Return the test parts by set: of SVAMP and ASDiv all, of which nothing is learned from."""
     return {
         "mawps": mwp_toolkit(data / "reason_mawps" / "testset.json", "mawps"),
-        "svamp": svamp(data / "reason_svamp" / "mwptoolkit_testset.json"),
+        "svamp": svamp(data / "reason_svamp" / "SVAMP.json.gz"),
         "math23k": mwp_toolkit(data / "reason_math23k" / "math23k_test.json.gz", "math23k"),
         "asdiv": asdiv(data / "reason_asdiv" / "ASDiv.xml.gz"),
         "gsm8k": gsm8k(data / "reason_gsm8k" / "test.jsonl.gz"),

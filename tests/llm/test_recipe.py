@@ -16,8 +16,8 @@ from small_glm import need_transformers
 
 from autoglm.core.errors import AutoGLMError
 from autoglm.llm.nano.engine import NanoModel
+from autoglm.reason.plan import Plan
 from autoglm.reason.reasoner import AutoReasoner
-from autoglm.reason.solver import Plan
 
 RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "glm_nano"
 #: A wait that only a defect makes this long, seconds.
@@ -27,7 +27,7 @@ LONG_S = 240
 def train(out: Path, data: Path, seconds: float) -> list[str]:
     return [
         sys.executable, str(RECIPE / "train.py"), "--data", str(data), "--out", str(out),
-        "--hours", str(seconds / 3600), "--size", "tiny", "--sets", "svamp", "--tell", "1",
+        "--hours", str(seconds / 3600), "--size", "tiny", "--sets", "mawps", "--tell", "1",
         "--save", "1", "--tokenizer-rows", "400",
     ]  # fmt: skip
 
@@ -79,6 +79,7 @@ def test_what_the_model_writes_is_what_it_is_asked_in_the_reasoner(data_dir: Pat
     try:
         import corpus
         import families
+        import scenes
     finally:
         sys.path.remove(str(RECIPE))
     import random
@@ -89,8 +90,8 @@ def test_what_the_model_writes_is_what_it_is_asked_in_the_reasoner(data_dir: Pat
 
     draw = random.Random(0)
     drawn = families.problems(draw)
-    for _ in range(200):
-        one = next(drawn)
+    for number in range(400):
+        one = next(drawn) if number % 2 else scenes.scene(draw)
         question = Question.read(one.text)
         values = {"question": question.text, "marked": question.marked,
                   "order": order_of(question.slots)}  # fmt: skip

@@ -12,11 +12,12 @@ import pytest
 
 from autoglm.core.errors import AutoGLMError, ConfigError, ModelError, SpecError
 from autoglm.llm.account import Account
+from autoglm.llm.certainty import Certainty
 from autoglm.llm.contract import Reply, Request
 from autoglm.llm.scripted import ScriptedModel
+from autoglm.reason.plan import Plan
 from autoglm.reason.question import Question
 from autoglm.reason.reasoner import AutoReasoner
-from autoglm.reason.solver import Plan
 
 APPLES = "如果3个苹果等于6元,那么5个苹果多少钱?"
 RIGHT = "每个苹果 6 / 3 = 2 元\n5 个苹果 2 * 5 = 10 元\n答案:10元"
@@ -247,6 +248,33 @@ def test_an_error_later_on_keeps_what_was_found() -> None:
     model = ScriptedModel(lambda r: answers.get(asked(r), ModelError("too long")))
     result = AutoReasoner(model).solve(APPLES, plan=Plan(votes=1))
     assert (result.answer, result.verified) == ("10元", False)
+
+
+COUNTED = Certainty(
+    agreed=((-4.0, 0.6), (-1.0, 0.9), (0.0, 0.99)), alone=((-4.0, 0.1), (0.0, 0.5)), least=0.95
+)
+
+
+@pytest.mark.parametrize(
+    ("logprob", "verified", "confidence"), [(-0.1, True, 0.981), (-2.5, False, 0.75)]
+)
+def test_agreement_of_an_unsure_model_is_not_called_verified(
+    logprob: float, verified: bool, confidence: float
+) -> None:
+    """Where it was counted how often a model is right, the count decides and is the confidence."""
+    model = ScriptedModel([RIGHT, Reply("answer = 6 / 3 * 5", logprob=logprob)] * 3, name="counted")
+    model.certainty = COUNTED
+    result = AutoReasoner(model).solve(APPLES)
+    assert (result.answer, result.verified) == ("10元", verified)
+    assert result.confidence == pytest.approx(confidence)
+
+
+def test_an_answer_that_stands_alone_has_the_confidence_of_such_answers() -> None:
+    model = ScriptedModel([Reply("answer = 6 / 3 * 5", logprob=-2.0)])
+    model.certainty = COUNTED
+    result = AutoReasoner(model).solve(APPLES, plan=Plan(cross=False), method="program")
+    assert (result.answer, result.verified) == ("10元", False)
+    assert result.confidence == pytest.approx(0.3)
 
 
 def test_a_fact_is_asked_for_directly_and_not_called_verified() -> None:

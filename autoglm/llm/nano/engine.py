@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from autoglm.core.errors import BundleError
 from autoglm.core.text import say
 from autoglm.llm.account import Account, paid
+from autoglm.llm.certainty import Certainty
 from autoglm.llm.contract import Delta, Message, Reply, Request, StreamingModel, Usage, as_messages
 from autoglm.llm.nano.decode import Decoding, score, steps
 from autoglm.llm.nano.network import Glm
@@ -62,7 +64,9 @@ class NanoModel(StreamingModel):
                 hint=say(en="Get the folder again.", zh="请重新获取该文件夹。"),
             )  # fmt: skip
         self.stop = tuple(self.tokenizer.added[text] for text in ENDS)
-        self.prompt_set = _prompts(folder / "nano.json")
+        about = _about(folder / "nano.json")
+        self.prompt_set = "nano" if about.get("prompts") == "nano" else ""
+        self.certainty = _certainty(about, folder)
         self._lock = threading.Lock()  # one row at a time: two would share the cores
 
     @property
@@ -89,7 +93,7 @@ class NanoModel(StreamingModel):
         room = min(self.network.config.max_position_embeddings, self.network.places) - len(prompt)
         longest = max(1, min(how.max_tokens, room))
         most = Usage(len(prompt), longest)
-        shown, finish, taken = "", "length", 0
+        shown, finish, taken, logprob = "", "length", 0, 0.0
         with self._lock, paid(self.account, most, None) as hold:
             hold.settle(Usage(len(prompt)))
             decoding = Decoding(
@@ -97,7 +101,8 @@ class NanoModel(StreamingModel):
                 top_p=how.top_p, seed=(how.seed or 0) * 1_000 + how.sample, stop=self.stop,
             )  # fmt: skip
             for step in steps(self.network, [prompt], decoding):
-                token, taken = step[0][1], taken + 1
+                _, token, sure = step[0]
+                taken, logprob = taken + 1, logprob + sure
                 hold.settle(Usage(len(prompt), taken))
                 if token in self.stop:
                     finish = "stop"
@@ -115,7 +120,7 @@ class NanoModel(StreamingModel):
         yield Delta(
             reply=Reply(
                 shown, self.name, finish="stop" if finish == "stop" else "length", usage=usage,
-                seconds=time.monotonic() - started, cost=0.0,
+                seconds=time.monotonic() - started, cost=0.0, logprob=logprob,
             )
         )  # fmt: skip
 
@@ -140,13 +145,27 @@ class NanoModel(StreamingModel):
         return len(self.tokens_of(messages))
 
 
-def _prompts(path: Path) -> str:
-    """Return the prompts a model was trained on, as ``nano.json`` beside it says."""
+def _about(path: Path) -> dict[str, Any]:
+    """Return what ``nano.json`` beside a model says; a GLM that knows general prompts has none."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))["prompts"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return ""  # a GLM that knows the general ones
-    return "nano" if found == "nano" else ""
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _certainty(about: Mapping[str, Any], folder: Path) -> Certainty | None:
+    given = about.get("certainty")
+    if given is None:
+        return None
+    try:
+        return Certainty.from_dict(given)
+    except (ValueError, AttributeError) as error:
+        raise BundleError(
+            say(en=f"{folder / 'nano.json'} cannot be read: {error}.",
+                zh=f"无法读取 {folder / 'nano.json'}:{error}。"),
+            hint=say(en="Get the folder again.", zh="请重新获取该文件夹。"),
+        ) from error  # fmt: skip
 
 
 def _first(text: str, stops: Sequence[str]) -> tuple[int] | None:
