@@ -95,6 +95,8 @@ def counted(logprobs: Sequence[float], right: Sequence[bool], most: int = 12) ->
     >>> counted([-3.0, -2.0, -1.0, -0.5], [False, True, False, True])
     ((-3.0, 0.0), (-1.5, 0.3333333333333333), (-0.5, 0.5))
     """
+    if not len(logprobs):
+        return ((0.0, 0.0),)  # nothing is known, so nothing is certain
     order = np.argsort(logprobs, kind="stable")
     at = np.asarray(logprobs, np.float64)[order]
     hit = np.asarray(right, np.float64)[order]

@@ -65,6 +65,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--limit", type=int, default=10_000, help="problems of the sets")
+    parser.add_argument("--made", type=int, default=MADE, help="made-up problems of each kind")
     parser.add_argument("--least", type=float, default=0.98)
     args = parser.parse_args()
     about = json.loads((args.model / "nano.json").read_text(encoding="utf-8"))
@@ -74,7 +75,7 @@ def main() -> None:
     _, held = real_problems(args.data, about["sets"])
     draw = random.Random(SEED)
     drawn = families.problems(draw)
-    made = [next(drawn) for _ in range(MADE)] + [scenes.scene(draw) for _ in range(MADE)]
+    made = [p for _ in range(args.made) for p in (next(drawn), scenes.scene(draw))]
     found = seen(model, [*draw.sample(held, min(len(held), args.limit)), *made])
     parts = {
         name: counted([s.logprob for s in found if s.agreed == agreed],

@@ -28,6 +28,10 @@ def test_what_is_counted_meets_the_shares_it_was_drawn_from() -> None:
     assert all(a[0] < b[0] and a[1] < b[1] for a, b in pairwise(points))
 
 
+def test_where_nothing_was_counted_nothing_is_certain() -> None:
+    assert Certainty(counted([], []), counted([], [])).of(-0.1, agreed=True) == 0.0
+
+
 @pytest.mark.parametrize("equal", [1, 3, 40])
 def test_few_or_equal_answers_never_look_certain(equal: int) -> None:
     points = counted([-1.0] * equal, [True] * equal)

@@ -19,7 +19,7 @@ from autoglm.llm.account import Account
 from autoglm.llm.contract import Message, Request, Sampling, as_messages
 from autoglm.llm.nano.decode import Decoding, Row, generate, score, warped
 from autoglm.llm.nano.engine import NanoModel
-from autoglm.llm.nano.network import Glm
+from autoglm.llm.nano.network import Glm, packed
 from autoglm.llm.nano.tokenizer import Tokenizer
 
 STOP = (0, 5, 7)
@@ -301,6 +301,32 @@ def test_weights_of_half_precision_are_left_to_transformers(
     halves = {n: t.to(torch.bfloat16) for n, t in load_file(folder / "model.safetensors").items()}
     with pytest.raises(BundleError, match="bfloat16"):
         NanoModel(damage(folder, tmp_path / "half", "model.safetensors", save(halves)))
+
+
+@pytest.mark.parametrize(("levels", "near"), [(127, 0.03), (31, 0.12)])
+def test_packed_weights_are_a_quarter_and_say_nearly_the_same(
+    folder: Path, network: Glm, tmp_path: Path, levels: int, near: float
+) -> None:
+    from safetensors.numpy import load_file, save
+
+    tensors = load_file(folder / "model.safetensors")
+    small = save(packed(tensors, levels))
+    assert len(small) < 0.35 * (folder / "model.safetensors").stat().st_size
+    other = NanoModel(damage(folder, tmp_path / "packed", "model.safetensors", small)).network
+    tokens, counts = np.array([[20, 30, 40, 50]]), np.array([4])
+    one, two = (n.logits(n.forward(tokens, counts, n.cache(1, 4))[0]) for n in (network, other))
+    assert np.abs(one - two).max() < near * np.abs(one).max()
+
+
+def test_packed_weights_without_their_scales_are_refused(
+    folder: Path, network: Glm, tmp_path: Path
+) -> None:
+    from safetensors.numpy import load_file, save
+
+    tensors = packed(load_file(folder / "model.safetensors"))
+    del tensors["model.layers.0.mlp.down_proj.weight.scale"]
+    with pytest.raises(BundleError, match="down_proj"):
+        NanoModel(damage(folder, tmp_path / "bare", "model.safetensors", save(tensors)))
 
 
 def test_weights_that_are_not_finite_are_refused(

@@ -60,8 +60,24 @@ def test_a_killed_training_goes_on_and_its_model_answers(tmp_path: Path, data_di
     scored = model.score("3 + 4 =", ["7"])
     assert np.isfinite(scored[0]).all()
 
+    counted = subprocess.run(
+        [sys.executable, RECIPE / "calibrate.py", "--model", out, "--data", data_dir,
+         "--limit", "2", "--made", "3"],
+        capture_output=True, text=True, check=True, timeout=LONG_S,
+    )  # fmt: skip
+    assert "verified" in counted.stdout
+    small = tmp_path / "small"
+    subprocess.run(
+        [sys.executable, RECIPE / "pack.py", "--model", out, "--out", small],
+        capture_output=True, text=True, check=True, timeout=LONG_S,
+    )  # fmt: skip
+    assert sorted(p.name for p in small.iterdir()) == [
+        "config.json", "model.safetensors", "nano.json", "tokenizer.json"
+    ]  # fmt: skip
+
     measured = tmp_path / "lines.jsonl"
-    words = ["--model", out, "--data", data_dir, "--out", measured, "--limit", "2", "--seeds", "1"]
+    words = ["--model", small, "--data", data_dir, "--out", measured]
+    words += ["--limit", "2", "--seeds", "1"]
     run = subprocess.run(
         [sys.executable, RECIPE / "evaluate.py", *words, "--sets", "chain 1", "svamp"],
         capture_output=True, text=True, check=True, timeout=LONG_S,

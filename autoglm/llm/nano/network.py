@@ -8,6 +8,7 @@ the names are those of the Hub.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from autoglm.core.text import say
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
+#: Behind the name of a matrix of whole numbers: the scales of its rows.
+SCALE = ".scale"
 #: Bytes of a configuration file.
 MOST_CONFIG_BYTES = 1_000_000
 
@@ -314,6 +317,29 @@ def _turned(weight: Floats) -> Floats:
     return np.ascontiguousarray(weight.T)
 
 
+def packed(weights: Mapping[str, Floats], levels: int = 127) -> dict[str, NDArray[Any]]:
+    """Return matrices as whole numbers of a byte with a scale a row, the rest as it is.
+
+    A quarter of the bytes, and less again when compressed with fewer levels; `Glm.read` takes both.
+
+    Parameters
+    ----------
+    weights
+        By name.
+    levels
+        Largest whole number, 1 to 127.
+    """
+    found: dict[str, NDArray[Any]] = {}
+    for name, values in weights.items():
+        if values.ndim < 2:
+            found[name] = np.asarray(values, np.float32)
+            continue
+        scale = np.maximum(np.abs(values).max(axis=1), 1e-12) / levels
+        found[name] = np.rint(values / scale[:, None]).astype(np.int8)
+        found[name + SCALE] = scale.astype(np.float32)
+    return found
+
+
 class _Tensors:
     """Named tensors of known shapes."""
 
@@ -326,6 +352,8 @@ class _Tensors:
             has = None if found is None else tuple(found.shape)
             raise _damaged(self._path, f"{name}: {has} instead of {shape}")
         values = np.asarray(found, dtype=np.float32)
+        if found.dtype == np.int8:
+            values *= self(name + SCALE, shape[:1]).reshape(-1, *[1] * (len(shape) - 1))
         if not np.isfinite(values).all():
             raise _damaged(self._path, f"{name}: not finite")
         return values
