@@ -27,6 +27,9 @@ class Plan:
         Of an answer of the model.
     temperature
         Of draws after the first.
+    back
+        Whether a derivation that passes its checks is asked back: with its answer given and a
+        number of the question hidden, the model must find that number (Weng et al., 2023).
     first_sample
         Number of the first draw; above 0 it is random too.
     """
@@ -38,6 +41,7 @@ class Plan:
     cross: bool = True
     max_tokens: int = 1024
     temperature: float = 0.7
+    back: bool = False
     first_sample: int = 0
 
 

@@ -33,18 +33,25 @@ _MONEY_EN = re.compile(
     re.IGNORECASE,
 )
 _MANY_EN = re.compile(r"how many (?:more |fewer |less |total )?(?P<unit>[a-z]+)", re.IGNORECASE)
-#: What a question that is nothing but arithmetic is made of.
-_ARITHMETIC = re.compile(
-    r"[\s0-9.,+\-*/×÷^()%=?!]|等于多少|等于几|是多少|计算|what\s+is|calculate|compute",
+#: Operations in words, and what asks for the value of a calculation.
+_OPERATIONS = {
+    r"\bplus\b|加上?": "+", r"\bminus\b|减去?": "-",
+    r"\btimes\b|\bmultiplied\s+by\b|乘以?": "*", r"\bdivided\s+by\b|除以": "/",
+}  # fmt: skip
+_ASIDE = re.compile(
+    r"等于多少|等于几|是多少|得多少|的?结果|的值|请|计算|算一下|算出|求"
+    r"|\b(?:how\s+much\s+is|what\s+is|what's|calculate|compute|evaluate|work\s+out|please"
+    r"|the\s+(?:value|result)\s+of|equals?)\b|[=?!:,。]|\.(?!\d)",
     re.IGNORECASE,
 )
+#: What a calculation itself is made of.
+_ARITHMETIC = re.compile(r"[\s0-9.+\-*/×÷^()%]+")
 _ASKS_A_NUMBER = re.compile(
     r"多少|几(?!乎)|百分|percent|how (?:many|much|long|far|old|tall|fast|heavy)", re.IGNORECASE
 )
 _ASKS_A_NAME = re.compile(
     r"\b(?:who|whose|whom|when|where|which|why)\b|谁|哪|什么时候|何时|为什么", re.IGNORECASE
 )
-_ASIDE = re.compile(r"等于多少|等于几|是多少|计算|what\s+is|calculate|compute|[=?!]", re.IGNORECASE)
 _OPTION = re.compile(r"\s*\(?([A-Ha-h])[).、．。:：\s]\s*(\S.*?)\s*")
 _CURRENCY = {"$": "$", "¥": "元", "€": "€", "£": "£"}
 
@@ -148,11 +155,14 @@ class Question:
     @cached_property
     def arithmetic(self) -> Fraction | None:
         """Return the value of a question that is nothing but arithmetic; None for others."""
-        text = narrow(self.text)
-        if _ARITHMETIC.sub("", text) or not re.search(r"\d\s*[^\s\d.,]", text):
+        text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", narrow(self.text))
+        for words, sign in _OPERATIONS.items():
+            text = re.sub(words, sign, text, flags=re.IGNORECASE)
+        side = _ASIDE.sub(" ", text)
+        if not _ARITHMETIC.fullmatch(side) or not re.search(r"\d\s*[^\s\d.]", side):
             return None
         try:
-            return evaluate(parse(_ASIDE.sub(" ", text)))
+            return evaluate(parse(side))
         except ExpressionError:
             return None
 

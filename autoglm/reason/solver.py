@@ -30,9 +30,9 @@ from autoglm.reason.plan import Estimate, Plan
 from autoglm.reason.program import run_program
 from autoglm.reason.question import Question
 from autoglm.reason.slots import order_of, values_of
-from autoglm.reason.steps import Steps, answer_value, read_steps
+from autoglm.reason.steps import Steps, agrees, answer_value, read_steps
 from autoglm.reason.trace import Node, Trace
-from autoglm.reason.verify import Check, check_steps, first_failure, option_of
+from autoglm.reason.verify import KNOWN, Check, check_steps, first_failure, option_of
 
 #: Passages that a search for a question gives.
 Retrieve = Callable[[str], Sequence[str]]
@@ -50,7 +50,7 @@ MOST_PASSAGES, MOST_PASSAGE, MOST_HOPS = 12, 4_000, 6
 #: Prompts of a method, and values that stand for what is not known yet.
 _PROMPTS = {"direct": ("direct",), "decompose": ("decompose", "hop", "compose")}
 SAMPLE: dict[str, Any] = {
-    "good": "", "bad": "", "why": "", "passages": (), "facts": (),
+    "good": "", "bad": "", "why": "", "passages": (), "facts": (), "masked": "", "answer": "",
 }  # fmt: skip
 
 
@@ -127,10 +127,11 @@ class Solver:
             kinds = 2 if plan.cross else 1
             rounds = plan.rounds if plan.refine else 0
             most, least = most * (kinds + rounds), kinds
-        prompts = [
-            self.model.count_tokens(self._filled(name, SAMPLE))
-            for name in _PROMPTS.get(method, ("steps", "program", "resume", "choice"))
-        ]
+            if plan.back and not self.model.prompt_set:
+                most *= 2
+        names = _PROMPTS.get(method, ("steps", "program", "resume", "choice"))
+        names += ("back",) if plan.back and not self.model.prompt_set else ()
+        prompts = [self.model.count_tokens(self._filled(name, SAMPLE)) for name in names]
         one = max(prompts) + plan.max_tokens
         if method == "decompose":
             one += MOST_PASSAGES * 4 * MOST_PASSAGE  # of characters of four bytes
@@ -187,6 +188,7 @@ class Solver:
     def _attempt(self, kind: str, root: Node, number: int) -> None:
         candidate = self._steps(root, number) if kind == "steps" else self._program(root, number)
         self.found.append(candidate)
+        self._ask_back(candidate, number)
         if kind == "program" or not self.plan.refine:
             return
         for _ in range(self.plan.rounds):
@@ -198,6 +200,28 @@ class Solver:
             except ModelError:
                 return  # too long to go on with, say; the other derivation may do better
             self.found.append(candidate)
+            self._ask_back(candidate, number)
+
+    def _ask_back(self, candidate: Candidate, number: int) -> None:
+        """Have the model find a number of the question again from the answer, where planned."""
+        slot = next((s for s in self.question.slots if s.value not in KNOWN), None)
+        if not self.plan.back or slot is None or not candidate.sound or self.model.prompt_set:
+            return
+        text = self.question.text
+        masked = f"{text[: slot.start]}X{text[slot.end :]}"
+        title = say(en=f"backwards: {slot.text} hidden", zh=f"倒推:隐去 {slot.text}")
+        node, reply = self._ask("back", "back", title, candidate.node, number, masked=masked,
+                                answer=candidate.answer)  # fmt: skip
+        steps = read_steps(unstuck(reply.text))
+        node.lines, node.answer = tuple(step.text for step in steps.lines), steps.answer
+        check = Check("back-substitution", "passed")
+        if steps.value is None or not agrees(slot.value, steps.value, exact=False):
+            why = say(en=f"from the answer follows {steps.answer or '-'} where the question has "
+                      f"{slot.text}",
+                      zh=f"由答案倒推得 {steps.answer or '-'},而题目中是 {slot.text}")  # fmt: skip
+            check = Check("back-substitution", "failed", why)
+        candidate.checks.append(check)
+        candidate.node.checks = tuple(candidate.checks)
 
     def _steps(self, root: Node, number: int) -> Candidate:
         title = say(en="in steps", zh="分步推导")

@@ -10,7 +10,7 @@ from autoglm.llm.contract import Message, Reply, Usage
 from autoglm.reason.verify import Check
 
 Kind = Literal["gate", "direct", "steps", "program", "resume", "decompose", "hop", "compose",
-               "vote", "abstain"]  # fmt: skip
+               "vote", "back", "abstain"]  # fmt: skip
 
 
 @dataclass

@@ -215,6 +215,26 @@ def words(language: Language, draw: random.Random) -> dict[str, str]:
     }  # fmt: skip
 
 
+#: Ways to ask for plain arithmetic.
+PLAIN: dict[Language, tuple[str, ...]] = {
+    "zh": ("计算 {side}", "{side} 等于多少?", "{side}=?"),
+    "en": ("What is {side}?", "Calculate {side}.", "{side} = ?"),
+}
+
+
+def arithmetic(draw: random.Random, language: Language | None = None) -> Problem:
+    """Return a question that is nothing but arithmetic."""
+    spoken = language or draw.choice(("zh", "en"))
+    while True:
+        a, b, c = (draw.randint(2, 99) for _ in range(3))
+        one, two = draw.choice("+-*"), draw.choice("+-*/")
+        side = draw.choice((f"{a} {one} {b}", f"({a} {one} {b}) {two} {c}", f"{a} * {b} {one} {c}"))
+        text = draw.choice(PLAIN[spoken]).format(side=side)
+        answer = evaluate(parse(side))
+        if answer.denominator == 1 and answer >= 0:
+            return Problem(text, with_slots(side, slots_of(text)), answer, "arithmetic")
+
+
 #: Changes of a chain: arithmetic on what there is (v) and a number (n), and how it is told.
 CHANGES: dict[Language, tuple[tuple[str, str], ...]] = {
     "zh": (

@@ -29,6 +29,7 @@ def asked(request: Request) -> str:
     text = " ".join(m.content for m in request.messages)
     for words, name in (("这一步有错", "resume"), ("This step is wrong", "resume"),
                         ("化为算式", "program"), ("into arithmetic", "program"),
+                        ("倒推", "back"), ("backwards", "back"),
                         ("拆成", "decompose"), ("split a question", "decompose"),
                         ("段落", "hop"), ("passages", "hop"), ("已知的内容", "compose"),
                         ("from what is known", "compose"), ("逐步", "steps"),
@@ -139,12 +140,36 @@ def test_derivations_that_never_agree_are_no_answer() -> None:
         ("计算 12÷(4-1)", "4"),
         ("What is 15% * 200?", "30"),
         ("1/3+1/6=", "0.5"),
+        ("1.5 + .5 =", "2"),
+        ("Calculate (33 * 36) - 16.", "1172"),
+        ("What is 1,250 divided by 5?", "250"),
+        ("请计算:(3+4)乘以2。", "14"),
+        ("12减去5的结果是多少?", "7"),
     ],
 )
 def test_plain_arithmetic_is_computed_without_a_model(question: str, answer: str) -> None:
     model = ScriptedModel([])
     result = AutoReasoner(model).solve(question)
     assert (result.answer, result.verified, result.cost.tokens) == (answer, True, 0)
+
+
+@pytest.mark.parametrize(
+    ("back", "answer"),
+    [("10 / 5 * 3 = 6\n答案:6", "10元"), ("答案:4", None), ("我不知道", None)],
+)
+def test_an_answer_from_which_the_question_does_not_follow_is_not_sound(
+    back: str, answer: str | None
+) -> None:
+    model = by_prompt(steps=RIGHT, program=PROGRAM, back=back)
+    plan = Plan(back=True, votes=1)
+    result = AutoReasoner(model).solve(APPLES, plan=plan)
+    assert (result.answer, result.verified) == (answer, answer is not None)
+    hidden = [n for n in result.trace.nodes if n.kind == "back"]
+    assert "等于X元" in hidden[0].prompt[-1].content
+    assert "10元" in hidden[0].prompt[-1].content
+    assert len(hidden) == 2  # once for each derivation
+    checks = {c.name: c.status for n in result.trace.nodes for c in n.checks}
+    assert checks["back-substitution"] == ("passed" if answer else "failed")
 
 
 def test_division_by_zero_is_no_answer() -> None:
