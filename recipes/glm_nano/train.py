@@ -37,6 +37,8 @@ STATE = "state.safetensors"
 TIED = "lm_head.weight"
 #: Of the problems of a set, one in so many is kept for validation.
 HELD_OUT = 12
+#: Examples that are sorted by length at a time, so that batches have little padding.
+POOL = 2048
 #: How often a set is drawn from, beside the others; those not named count 1.
 DRAWN = {"mawps": 2.0, "math23k": 4.0, "gsm8k": 2.5}
 #: Sets whose licence allows weights that were trained on them to be passed on.
@@ -202,7 +204,7 @@ class Encoder:
 def batches(examples: Iterator[corpus.Example], encoder: Encoder, tokens: int) -> Iterator[Batch]:
     """Yield batches of rows of about the same length."""
     while True:
-        rows = sorted((encoder.row(next(examples)) for _ in range(256)), key=lambda r: len(r[0]))
+        rows = sorted((encoder.row(next(examples)) for _ in range(POOL)), key=lambda r: len(r[0]))
         groups: list[list[tuple[list[int], list[float]]]] = [[]]
         for row in rows:
             if (len(groups[-1]) + 1) * len(row[0]) > tokens and groups[-1]:
