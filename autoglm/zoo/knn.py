@@ -90,7 +90,11 @@ class NeighbourModel(Model):
     @property
     def kin(self) -> Hashable:
         """The rows."""
-        return NeighbourModel, hashlib.sha256(self.rows.tobytes()).digest()
+        return NeighbourModel, self._digest
+
+    @cached_property
+    def _digest(self) -> bytes:
+        return hashlib.sha256(self.rows.tobytes()).digest()
 
     def of_bags(
         self, bags: Sequence[Sequence[NeighbourModel]]
