@@ -14,8 +14,9 @@ Model = Annotated[
     str | None,
     typer.Option(
         "--llm",
-        help=say(en="Language model: its name, or scripted:FILE.",
-                 zh="语言模型:名称,或 scripted:文件。"),
+        help=say(en="Language model: its name, a folder, or scripted:FILE; "
+                 "glm-nano without a service.",
+                 zh="语言模型:名称、文件夹或 scripted:文件;未设服务时为 glm-nano。"),
     ),
 ]  # fmt: skip
 BaseUrl = Annotated[
@@ -46,11 +47,15 @@ def check(options: CheckOptions) -> Answer:
     from autoglm.cli._console import settings, table
     from autoglm.llm.contract import Request, Sampling, as_messages
     from autoglm.llm.engines import open_model
+    from autoglm.llm.prompts import FOLDER, template
 
     found = settings(options, llm=options.llm, llm_base_url=options.llm_base_url).settings
     model = open_model(found.model_copy(update={"llm_cache": "off"}))
     try:
-        request = Request(as_messages(QUESTION), Sampling(max_tokens=MOST_TOKENS))
+        asked = as_messages(QUESTION)
+        if model.prompt_set:  # it knows no others
+            asked = template("steps", "en", FOLDER / model.prompt_set).fill({"question": QUESTION})
+        request = Request(asked, Sampling(max_tokens=MOST_TOKENS))
         data = _ask(model, request)
     finally:
         model.close()

@@ -12,6 +12,7 @@ import typer
 from autoglm.cli._options import Answer, Common
 from autoglm.cli.llm import BaseUrl, Model
 from autoglm.core.errors import SpecError
+from autoglm.core.events import Event, subscribe
 from autoglm.core.text import say
 
 
@@ -81,7 +82,8 @@ def solve(options: SolveOptions) -> Answer:
                      zh='autoglm solve "..." 或 autoglm solve --file q.jsonl --out a.jsonl'),
         )  # fmt: skip
     found = settings(options, llm=options.llm, llm_base_url=options.llm_base_url).settings
-    reasoner = AutoReasoner(settings=found)
+    with subscribe(lambda event: _stood_in(options, event)):
+        reasoner = AutoReasoner(settings=found)
     limits = {"tokens": options.tokens, "seconds": options.seconds, "money": options.money}
     ways: dict[str, Any] = {
         "method": options.method,
@@ -94,6 +96,15 @@ def solve(options: SolveOptions) -> Answer:
         return _many(options, reasoner, ways) if options.file else _one(options, reasoner, ways)
     finally:
         reasoner.close()
+
+
+def _stood_in(options: SolveOptions, event: Event) -> None:
+    from autoglm.cli._console import note
+
+    if event.name == "model_stands_in":
+        wanted, used = event.data["wanted"], event.data["used"]
+        note(options, say(en=f"{wanted} is not here; {used} answers.",
+                          zh=f"此处没有 {wanted},由 {used} 回答。"))  # fmt: skip
 
 
 def _estimate(options: SolveOptions, reasoner: Any, found: Any) -> Answer:

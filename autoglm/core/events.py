@@ -28,6 +28,7 @@ EVENTS: dict[str, str] = {
     "ensemble_ready": "members, score",
     "run_finished": "run, score, trials, elapsed_s, stopped_by",
     "model_saved": "path, size_mb",
+    "model_stands_in": "wanted, used",
 }
 
 

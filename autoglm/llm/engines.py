@@ -13,6 +13,7 @@ import platformdirs
 
 from autoglm.core.config import PRICE, Settings
 from autoglm.core.errors import ConfigError
+from autoglm.core.events import emit
 from autoglm.core.text import say
 from autoglm.llm.account import Account, Price
 from autoglm.llm.cache import CachedModel, reply_from_dict
@@ -20,6 +21,9 @@ from autoglm.llm.contract import LanguageModel
 from autoglm.llm.scripted import Scripted, ScriptedModel
 from autoglm.llm.wire import dialect_of
 
+#: The model that is part of the package, and the names it answers to where no service is set.
+EMBEDDED = Path(__file__).with_name("nano") / "glm-nano"
+EMBEDDED_NAMES = ("glm-nano", "glm-large")
 GLM_CLOUD = "https://open.bigmodel.cn/api/paas/v4"
 OPENAI = "https://api.openai.com/v1"
 #: What "auto" takes on the GLM cloud.
@@ -57,6 +61,8 @@ def open_model(
     """
     environ = os.environ if environ is None else environ
     wanted = name or settings.llm
+    if _means_embedded(wanted, settings, environ):
+        return _embedded(wanted, account)
     if wanted.startswith("scripted:"):
         script = _script(Path(wanted.removeprefix("scripted:")))
         return ScriptedModel(script, account=account, price=price_of(settings))
@@ -75,6 +81,23 @@ def open_model(
         else Path(settings.llm_cache)
     )
     return CachedModel(model, file)
+
+
+def _means_embedded(wanted: str, settings: Settings, environ: Mapping[str, str]) -> bool:
+    """Return whether the model of the package is meant: by name, or because nothing else is set."""
+    if settings.llm_base_url or environ.get("OPENAI_BASE_URL"):
+        return False
+    if wanted == "auto":
+        return not environ.get("ZHIPUAI_API_KEY")
+    return wanted in EMBEDDED_NAMES
+
+
+def _embedded(wanted: str, account: Account | None) -> LanguageModel:
+    from autoglm.llm.nano.engine import NanoModel
+
+    if wanted not in ("auto", "glm-nano"):
+        emit("model_stands_in", wanted=wanted, used="glm-nano")
+    return NanoModel(EMBEDDED, name="glm-nano", account=account)
 
 
 def _of_folder(folder: Path, account: Account | None) -> LanguageModel:
@@ -120,14 +143,12 @@ def _where(wanted: str, base_url: str | None, environ: Mapping[str, str]) -> tup
     """Return the model's name at its service, and where that is."""
     other = base_url or environ.get("OPENAI_BASE_URL", "")
     if wanted == "auto":
-        if environ.get("ZHIPUAI_API_KEY") and not other:
+        if not other:
             return GLM_DEFAULT, GLM_CLOUD
         raise ConfigError(
-            say(en="No language model is set.", zh="尚未设置语言模型。"),
-            hint=say(en="Name one: --llm NAME, with OPENAI_BASE_URL or OPENAI_API_KEY for a "
-                     "service, or ZHIPUAI_API_KEY for the GLM cloud.",
-                     zh="请用 --llm 指定;服务用 OPENAI_BASE_URL 或 OPENAI_API_KEY,"
-                     "GLM 云用 ZHIPUAI_API_KEY。"),
+            say(en="It is not set which model of the service to ask.",
+                zh="尚未指定使用该服务的哪个模型。"),
+            hint=say(en="Name it: --llm NAME.", zh="请用 --llm NAME 指定。"),
         )  # fmt: skip
     if other:
         return wanted, other

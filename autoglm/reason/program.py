@@ -57,7 +57,7 @@ def run_program(text: str, known: Mapping[str, Fraction] | None = None) -> Progr
     Parameters
     ----------
     text
-        One quantity a line.
+        One quantity a line, or nothing but the arithmetic of the answer.
     known
         Values of names it may use: the slots of the question.
 
@@ -66,7 +66,11 @@ def run_program(text: str, known: Mapping[str, Fraction] | None = None) -> Progr
     >>> program = run_program("each = 6 / 3\nanswer = each * 5\nunit: 元")
     >>> str(program.value), program.unit, [step.text for step in program.steps.lines]
     ('10', '元', ['each = 6 / 3 = 2', 'answer = 2 * 5 = 10'])
+    >>> str(run_program("②/①*③", {"n0": Fraction(3), "n1": Fraction(6), "n2": Fraction(5)}).value)
+    '10'
     """
+    if _is_arithmetic(text):
+        text = f"{_ANSWER} = {text}"
     values: dict[str, Fraction] = dict(known or {})
     lines: list[Step] = []
     unit = error = last = ""
@@ -88,6 +92,16 @@ def run_program(text: str, known: Mapping[str, Fraction] | None = None) -> Progr
         error = error or say(en="there is no program", zh="没有算式程序")
         return Program(Steps(tuple(lines), ""), None, unit, error)
     return Program(Steps(tuple(lines), show_value(value_of)), value_of, unit)
+
+
+def _is_arithmetic(text: str) -> bool:
+    if "=" in text or len(text.strip().splitlines()) != 1:
+        return False
+    try:
+        parse(with_names(text))
+    except ExpressionError:
+        return False
+    return True
 
 
 def _step(name: str, side: str, values: dict[str, Fraction]) -> tuple[Step, Fraction]:

@@ -12,11 +12,13 @@ from fault_server import ANSWER, serving
 from autoglm.cli import main
 from autoglm.core.config import Settings, resolve
 from autoglm.core.errors import ConfigError
+from autoglm.core.events import Event, subscribe
 from autoglm.llm.account import Price
 from autoglm.llm.cache import CachedModel
 from autoglm.llm.contract import Request, as_messages
 from autoglm.llm.engines import GLM_CLOUD, GLM_DEFAULT, open_model, price_of
 from autoglm.llm.http import HttpModel
+from autoglm.llm.nano.engine import NanoModel
 
 KEYS = {"OPENAI_API_KEY": "sk-open", "ZHIPUAI_API_KEY": "zhipu.secret"}
 
@@ -70,10 +72,23 @@ def test_a_missing_key_is_named(name: str, key: str) -> None:
         open_model(Settings(llm=name), environ={})
 
 
-@pytest.mark.parametrize("keys", [{}, KEYS | {"OPENAI_BASE_URL": "http://h/v1"}])
-def test_without_a_name_or_a_key_it_says_what_to_set(keys: dict[str, str]) -> None:
+def test_a_service_without_the_name_of_a_model_says_what_to_set() -> None:
     with pytest.raises(ConfigError, match="--llm"):
-        open_model(Settings(), environ=keys)
+        open_model(Settings(), environ=KEYS | {"OPENAI_BASE_URL": "http://h/v1"})
+
+
+@pytest.mark.parametrize("name", ["auto", "glm-nano", "glm-large"])
+def test_without_a_service_the_model_of_the_package_answers(name: str) -> None:
+    seen: list[Event] = []
+    with subscribe(seen.append):
+        model = open_model(Settings(llm=name), environ={"OPENAI_API_KEY": "sk"})
+    assert isinstance(model, NanoModel)
+    assert (model.name, model.prompt_set) == ("glm-nano", "nano")
+    told = [(e.name, e.data) for e in seen]
+    stood_in = [("model_stands_in", {"wanted": "glm-large", "used": "glm-nano"})]
+    assert told == (stood_in if name == "glm-large" else [])
+    away = open_model(Settings(llm="glm-large", llm_base_url="http://h/v1"), environ={})
+    assert isinstance(away, HttpModel)
 
 
 def test_a_price_and_a_cache_are_settings(tmp_path: Path) -> None:
