@@ -69,7 +69,7 @@ class Certainty:
         try:
             least = float(data["least"])
             found = cls(_points(data["agreed"]), _points(data["alone"]), least)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"not a count of right answers: {error!r}") from error
         if not 0 <= least <= 1:
             raise ValueError("a share is between 0 and 1")

@@ -41,7 +41,7 @@ _OPERATIONS = {
 _ASIDE = re.compile(
     r"等于多少|等于几|是多少|得多少|的?结果|的值|请|计算|算一下|算出|求"
     r"|\b(?:how\s+much\s+is|what\s+is|what's|calculate|compute|evaluate|work\s+out|please"
-    r"|the\s+(?:value|result)\s+of|equals?)\b|[=?!:,。]|\.(?!\d)",
+    r"|the\s+(?:value|result)\s+of|equals?)\b|[=?!:。]|(?<![\d\s)]),|,(?!\s*[-+\d(.])|\.(?!\d)",
     re.IGNORECASE,
 )
 #: What a calculation itself is made of.

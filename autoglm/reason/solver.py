@@ -50,7 +50,7 @@ MOST_PASSAGES, MOST_PASSAGE, MOST_HOPS = 12, 4_000, 6
 #: Prompts of a method, and values that stand for what is not known yet.
 _PROMPTS = {"direct": ("direct",), "decompose": ("decompose", "hop", "compose")}
 SAMPLE: dict[str, Any] = {
-    "good": "", "bad": "", "why": "", "passages": (), "facts": (), "masked": "", "answer": "",
+    "good": "", "bad": "", "why": "", "passages": (), "facts": (), "answer": "",
 }  # fmt: skip
 
 
@@ -115,7 +115,7 @@ class Solver:
     def estimate(self) -> Estimate:
         """Return what solving could take at the most; no model is asked."""
         method = self._decide().method
-        if self.question.arithmetic is not None:
+        if self.question.arithmetic is not None or self._beyond(method):
             return Estimate(0, 0, 0, 0)
         plan, problem = self.plan, self.question.kind == "problem"
         most, least = plan.votes if plan.refine else 1, 1
@@ -129,7 +129,8 @@ class Solver:
             most, least = most * (kinds + rounds), kinds
             if plan.back and not self.model.prompt_set:
                 most *= 2
-        names = _PROMPTS.get(method, ("steps", "program", "resume", "choice"))
+        names = _PROMPTS.get(method, ("steps", "program", "resume"))
+        names += ("choice",) if self.question.options else ()
         names += ("back",) if plan.back and not self.model.prompt_set else ()
         prompts = [self.model.count_tokens(self._filled(name, SAMPLE)) for name in names]
         one = max(prompts) + plan.max_tokens
@@ -143,6 +144,7 @@ class Solver:
             "question": self.question.text,
             "marked": self.question.marked,
             "order": order_of(self.question.slots),
+            "masked": self.question.text,
         }
         return template(prompt, self.language, folder).fill({**texts, **values})
 
@@ -153,9 +155,19 @@ class Solver:
         return Decision(self.plan.method, say(en=f"as asked: {self.plan.method}",
                                               zh=f"按指定方式:{self.plan.method}"))  # fmt: skip
 
+    def _beyond(self, method: Method) -> bool:
+        """Return whether a model that was trained on its own prompts has none for the question."""
+        known = self.question.kind == "problem" and method != "decompose"
+        return bool(self.model.prompt_set) and not known
+
     def _route(self, method: Method, root: Node) -> Verdict:
         if self.question.arithmetic is not None:
             return self._computed(self.question.arithmetic, root)
+        if self._beyond(method):
+            return self._abstain(say(
+                en=f"{self.model.name} reads problems with numbers alone; name another model",
+                zh=f"{self.model.name} 只会解带数字的应用题,请指定其他模型",
+            ))  # fmt: skip
         if method == "decompose":
             return self._hops(root)
         if method == "direct":

@@ -259,7 +259,7 @@ class Training:
 
     def __init__(self, out: Path, args: argparse.Namespace, recipe: Recipe) -> None:
         self.out, self.args, self.recipe = out, args, recipe
-        learned, self.held = real_problems(args.data, args.sets)
+        learned, _ = real_problems(args.data, args.sets)
         self.mixture = Mixture(learned, recipe, args.seed)
         path = out / "tokenizer.json"
         if not path.exists():

@@ -56,6 +56,7 @@ def test_it_is_written_and_read() -> None:
         {"alone": None},
         {"least": 2},
         {"least": "high"},
+        {"least": 10**400},
         {"agreed": [[float("nan"), 0.5]]},
     ],
 )

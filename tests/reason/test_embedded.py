@@ -60,6 +60,23 @@ def test_check_names_it_and_it_answers(capsys: pytest.CaptureFixture[str]) -> No
     assert "Answer: " in found["answer"]  # that it is alive; sums are not its strength
 
 
+@pytest.mark.parametrize(
+    "question",
+    ["中国的首都是哪里?", "Which is largest?\nA. 3\nB. 5\nC. 4", "Who was Ada Lovelace?"],
+)
+def test_what_it_does_not_read_is_no_answer_and_says_so(
+    question: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = AutoReasoner(model="glm-nano").solve(question)
+    assert (result.answer, result.verified, result.cost.calls) == (None, False, 0)
+    assert "glm-nano" in result.why
+    split = AutoReasoner(model="glm-nano").solve(APPLES, method="decompose")
+    assert (split.answer, split.cost.calls) == (None, 0)
+    for asked in (question, APPLES):
+        assert main(["solve", asked, "--dry-run", "--json"]) == 0
+        assert (json.loads(capsys.readouterr().out)["most_calls"] > 0) == (asked == APPLES)
+
+
 def test_it_is_small_and_brings_its_count() -> None:
     assert sum(f.stat().st_size for f in EMBEDDED.iterdir()) < 20e6
     model = AutoReasoner(model="glm-nano").model

@@ -172,6 +172,11 @@ def test_an_answer_from_which_the_question_does_not_follow_is_not_sound(
     assert checks["back-substitution"] == ("passed" if answer else "failed")
 
 
+@pytest.mark.parametrize("text", ["1, -2", "What is 3, 4?", "2, (3)"])
+def test_a_list_of_numbers_is_no_arithmetic(text: str) -> None:
+    assert Question.read(text).arithmetic is None
+
+
 def test_division_by_zero_is_no_answer() -> None:
     model = by_prompt(
         steps="6 / 0 = 0\n答案:0", resume="6 / 0 = 1\n答案:1", program="answer = 6 / 0"

@@ -352,7 +352,7 @@ class _Tensors:
             has = None if found is None else tuple(found.shape)
             raise _damaged(self._path, f"{name}: {has} instead of {shape}")
         values = np.asarray(found, dtype=np.float32)
-        if found.dtype == np.int8:
+        if found.dtype == np.int8 and not name.endswith(SCALE):
             values *= self(name + SCALE, shape[:1]).reshape(-1, *[1] * (len(shape) - 1))
         if not np.isfinite(values).all():
             raise _damaged(self._path, f"{name}: not finite")
