@@ -2,7 +2,8 @@
 
     python recipes/glm_nano/pack.py --model DIR --out DIR [--levels 63]
 
-Fewer levels than a byte has cost little accuracy and compress better in a wheel.
+Fewer levels than a byte has compress better in a wheel; with 63 no share of right answers moved by
+more than 0.013 (`bench/results/2026-11-glm-nano`).
 """
 
 from __future__ import annotations
