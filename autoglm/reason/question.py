@@ -45,6 +45,8 @@ _ASIDE = re.compile(
     re.IGNORECASE,
 )
 #: What a calculation itself is made of.
+#: A calendar date alone, which asks for no difference.
+_DATE = re.compile(r"\d{4}([-/.])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01])[?？]?")
 _ARITHMETIC = re.compile(r"[\s0-9.+\-*/×÷^()%]+")
 _ASKS_A_NUMBER = re.compile(
     r"多少|几(?!乎)|百分|percent|how (?:many|much|long|far|old|tall|fast|heavy)", re.IGNORECASE
@@ -159,7 +161,8 @@ class Question:
         for words, sign in _OPERATIONS.items():
             text = re.sub(words, sign, text, flags=re.IGNORECASE)
         side = _ASIDE.sub(" ", text)
-        if not _ARITHMETIC.fullmatch(side) or not re.search(r"\d\s*[^\s\d.]", side):
+        counted = _ARITHMETIC.fullmatch(side) and re.search(r"\d\s*[^\s\d.]", side)
+        if not counted or _DATE.fullmatch(self.text):
             return None
         try:
             return evaluate(parse(side))

@@ -26,6 +26,7 @@ from autoglm.llm.prompts import FOLDER, template
 from autoglm.reason.expression import show_value
 from autoglm.reason.gate import Decision, Method, decide
 from autoglm.reason.judge import Candidate, Verdict, choose
+from autoglm.reason.numbers import CIRCLED
 from autoglm.reason.plan import Estimate, Plan
 from autoglm.reason.program import run_program
 from autoglm.reason.question import Question
@@ -85,6 +86,9 @@ class Solver:
         self.trace = Trace(self.question.text)
         self.found: list[Candidate] = []
         self._asked = 0
+        # A model that writes over marks is shown with the numbers of the question.
+        marks = zip(map(ord, CIRCLED), self.question.slots, strict=False)
+        self._shown = {mark: slot.text for mark, slot in marks} if self.model.prompt_set else {}
 
     @property
     def language(self) -> Language:
@@ -451,7 +455,7 @@ class Solver:
         last: Reply | None = None
         for delta in self.model.stream(request):
             if delta.text:
-                self.watch(delta.text)
+                self.watch(delta.text.translate(self._shown))
             last = delta.reply or last
         assert last is not None  # a stream ends with its reply
         return last

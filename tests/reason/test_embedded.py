@@ -13,6 +13,7 @@ import pytest
 
 from autoglm.cli import main
 from autoglm.llm.engines import EMBEDDED
+from autoglm.reason.numbers import CIRCLED
 from autoglm.reason.plan import Plan
 from autoglm.reason.reasoner import AutoReasoner
 
@@ -51,6 +52,13 @@ def test_a_question_from_the_shell_needs_no_setting(capsys: pytest.CaptureFixtur
     told = capsys.readouterr()
     assert "10元" in told.out
     assert "glm-nano" in told.err
+
+
+def test_what_it_writes_is_shown_with_the_numbers_of_the_question() -> None:
+    seen: list[str] = []
+    AutoReasoner(model="glm-nano").solve(APPLES, method="program", watch=seen.append)
+    shown = "".join(seen)
+    assert "6" in shown and not set(CIRCLED) & set(shown)
 
 
 def test_check_names_it_and_it_answers(capsys: pytest.CaptureFixture[str]) -> None:

@@ -172,8 +172,8 @@ def test_an_answer_from_which_the_question_does_not_follow_is_not_sound(
     assert checks["back-substitution"] == ("passed" if answer else "failed")
 
 
-@pytest.mark.parametrize("text", ["1, -2", "What is 3, 4?", "2, (3)"])
-def test_a_list_of_numbers_is_no_arithmetic(text: str) -> None:
+@pytest.mark.parametrize("text", ["1, -2", "What is 3, 4?", "2, (3)", "2026-11-30", "2024/2/1?"])
+def test_a_list_of_numbers_or_a_date_is_no_arithmetic(text: str) -> None:
     assert Question.read(text).arithmetic is None
 
 
