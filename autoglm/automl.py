@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Literal, Unpack
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -41,6 +41,7 @@ from autoglm.dataflow.profile import TableProfile, profile_table
 from autoglm.dataflow.read import Table, read_table
 from autoglm.predictor import Predictor, load
 from autoglm.task.meta import Advice, RunContext, keep, recall
+from autoglm.task.proposer import parser_of
 from autoglm.task.understand import understand
 from autoglm.tuner.allowance import Allowance
 from autoglm.tuner.executor import Executor, InlineExecutor, ProcessExecutor
@@ -77,6 +78,9 @@ class TaskOptions(BaseModel):
         Only models a person can read.
     query, sheet
         What to read from a database or a workbook.
+    planner, llm
+        Who reads the sentence: "auto", "rules" or "model", and which language model that is;
+        by default as set.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -96,6 +100,8 @@ class TaskOptions(BaseModel):
     interpretable: bool | None = None
     query: str | None = None
     sheet: str | int | None = None
+    planner: Literal["auto", "rules", "model"] | None = None
+    llm: str | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -104,7 +110,8 @@ class TaskOptions(BaseModel):
 
     def given(self) -> dict[str, Any]:
         """Return the `TaskSpec` fields that were set."""
-        set_ = self.model_dump(exclude_none=True, exclude={"query", "sheet", "prefer"})
+        other = {"query", "sheet", "prefer", "planner", "llm"}
+        set_ = self.model_dump(exclude_none=True, exclude=other)
         return set_ | ({} if self.prefer is None else {"prefer": self.prefer})
 
 
@@ -181,11 +188,16 @@ class AutoTask:
         options = options or TaskOptions()
         table = read_table(dataset, query=options.query, sheet=options.sheet)
         profile = profile_table(table.frame)
-        given = {"task_type": task_type, "target": target, "metric": metric}
-        given = {k: v for k, v in given.items() if v is not None} | options.given()
+        named = {"task_type": task_type, "target": target, "metric": metric}
+        given: dict[str, Any] = {k: v for k, v in named.items() if v is not None}
+        given |= options.given()
         given |= read_contracts(contracts)
         clock = _Pausing(ask)
-        spec = understand(description, profile, given=given, ask=clock.ask if ask else None)
+        settings = resolve({"planner": options.planner, "llm": options.llm}).settings
+        spec = understand(
+            description, profile, given=given, ask=clock.ask if ask else None,
+            parser=parser_of(settings, given.get("time_limit_s")),
+        )  # fmt: skip
         with use_language(spec.language):
             target_name, kind = spec.target.value, spec.task_type.value
             findings = examine_target(

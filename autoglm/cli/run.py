@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from autoglm.cli._options import Answer, Common, Engine, Query, SaveTo, Sheet
+from autoglm.cli.llm import Model
+from autoglm.core.events import Event, subscribe
 from autoglm.core.text import has_chinese, say, set_language
 
 if TYPE_CHECKING:
@@ -129,6 +131,12 @@ class RunOptions(Common):
     ] = None  # fmt: skip
     query: Query = None
     sheet: Sheet = None
+    planner: Annotated[
+        Literal["auto", "rules", "model"] | None,
+        typer.Option(help=say(en="Who reads the sentence: rules, or a language model beside them.",
+                              zh="由谁理解句子:规则,或再加语言模型。")),
+    ] = None  # fmt: skip
+    llm: Model = None
     run_dir: Annotated[
         Path | None,
         typer.Option(help=say(en="Folder in which runs are kept.", zh="保存运行的文件夹。")),
@@ -168,15 +176,16 @@ def run(options: RunOptions) -> Answer:
     sentence, file = _sentence_and_file(options)
     if options.lang in (None, "auto") and sentence:
         set_language("zh" if has_chinese(sentence) else "en")
-    task = AutoTask.create(
-        options.task,
-        dataset=file,
-        description=sentence,
-        target=options.target,
-        metric=options.metric,
-        options=_task_options(options),
-        ask=_asker(options),
-    )
+    with subscribe(lambda event: _told(options, event)):
+        task = AutoTask.create(
+            options.task,
+            dataset=file,
+            description=sentence,
+            target=options.target,
+            metric=options.metric,
+            options=_task_options(options),
+            ask=_asker(options),
+        )
     task.seconds += loading  # a person's clock runs while libraries load
     # One finding may concern several columns and is told once.
     warned = dict.fromkeys(f.message for f in task.findings if f.severity != "info")
@@ -207,6 +216,16 @@ def resume(options: ResumeOptions) -> Answer:
     with progress(_progress_mode(options)) as facts:
         predictor = go_on(options.run, add_time_s=more, engine=options.engine)
     return _result(predictor, facts, options.out)
+
+
+def _told(options: Common, event: Event) -> None:
+    """Say that the language model did not help, and what is done without it."""
+    from autoglm.cli._console import note
+
+    if event.name == "model_failed":
+        model, reason = event.data["model"], event.data["reason"]
+        note(options, say(en=f"! {model} did not read the sentence; the rules do: {reason}",
+                          zh=f"! {model} 未能理解句子,改用规则:{reason}"))  # fmt: skip
 
 
 def _progress_mode(options: Common) -> Literal["auto", "bar", "lines", "none"]:
@@ -245,6 +264,8 @@ def _task_options(options: RunOptions) -> TaskOptions:
         "interpretable": options.interpretable or None,
         "query": options.query,
         "sheet": options.sheet,
+        "planner": options.planner,
+        "llm": options.llm,
     }
     known = {name: value for name, value in given.items() if value is not None}
     return TaskOptions(**read_contracts(known))

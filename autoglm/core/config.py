@@ -88,6 +88,9 @@ class Settings(BaseModel):
         hand), or a portfolio file.
     meta_store
         Where what runs have taught is kept: "on" (a file of the user), "off", or a file.
+    planner
+        Who reads the sentence of a run: "auto" (the rules, and beside them a language model where
+        one is set), "rules", or "model" (an error where none is set).
     llm
         Language model: its name at a service, the folder of a model, "local:NAME" for one of the
         Hub, "scripted:FILE", or "auto" for the one whose key is set.
@@ -126,6 +129,7 @@ class Settings(BaseModel):
     seed: int = Field(default=0, ge=0, lt=2**31)
     portfolio: str = Field(default="learned", min_length=1)
     meta_store: str = Field(default="on", min_length=1)
+    planner: Literal["auto", "rules", "model"] = "auto"
     llm: str = Field(default="auto", min_length=1)
     llm_base_url: str | None = Field(default=None, min_length=1)
     llm_timeout: Annotated[float, BeforeValidator(parse_duration)] = 120.0

@@ -29,6 +29,7 @@ EVENTS: dict[str, str] = {
     "run_finished": "run, score, trials, elapsed_s, stopped_by",
     "model_saved": "path, size_mb",
     "model_stands_in": "wanted, used",
+    "model_failed": "model, reason",
 }
 
 

@@ -61,7 +61,7 @@ def open_model(
     """
     environ = os.environ if environ is None else environ
     wanted = name or settings.llm
-    if _means_embedded(wanted, settings, environ):
+    if means_embedded(settings, name, environ):
         return _embedded(wanted, account)
     if wanted.startswith("scripted:"):
         script = _script(Path(wanted.removeprefix("scripted:")))
@@ -83,8 +83,11 @@ def open_model(
     return CachedModel(model, file)
 
 
-def _means_embedded(wanted: str, settings: Settings, environ: Mapping[str, str]) -> bool:
+def means_embedded(
+    settings: Settings, name: str | None = None, environ: Mapping[str, str] | None = None
+) -> bool:
     """Return whether the model of the package is meant: by name, or because nothing else is set."""
+    wanted, environ = name or settings.llm, os.environ if environ is None else environ
     if settings.llm_base_url or environ.get("OPENAI_BASE_URL"):
         return False
     if wanted == "auto":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol, get_args
 
 from pydantic import ValidationError
@@ -18,6 +19,7 @@ from autoglm.core.spec import Decision, Split, TaskSpec, TaskType
 from autoglm.core.text import current_language, has_chinese, say, use_language
 from autoglm.dataflow.profile import TableProfile
 from autoglm.task import _limits, _metric, _roles, _target
+from autoglm.task._merge import merged
 from autoglm.task._reading import Reading, read
 
 #: Flags of the command line that settle a field.
@@ -130,7 +132,8 @@ def understand(
         Called with what is uncertain; returns one of the candidates, or another valid value.
         Without it an uncertain task is an error.
     parser
-        Asked before the rules; what it leaves open or gets wrong the rules decide.
+        Asked besides the rules; field by field the surer of the two stands, and what the parser
+        leaves open or gets wrong the rules decide.
 
     Raises
     ------
@@ -145,12 +148,19 @@ def understand(
     with use_language(language):
         settled = _given(given or {}, profile)
         if parser is not None:
-            settled = _valid(parser.propose(sentence, profile, settled), profile) | settled
+            proposed = _valid(parser.propose(sentence, profile, settled), profile)
+            settled = merged(proposed, settled, partial(_by_rules, sentence, profile), profile)
         proposal = RuleParser().propose(sentence, profile, settled)
         while proposal.questions:
             settled |= _answer(proposal.questions[0], ask, profile)
             proposal = RuleParser().propose(sentence, profile, settled)
         return _spec(sentence, language, proposal.decisions)
+
+
+def _by_rules(
+    sentence: str, profile: TableProfile, settled: Mapping[str, Decision[Any]]
+) -> Mapping[str, Decision[Any]]:
+    return RuleParser().propose(sentence, profile, settled).decisions
 
 
 def _about_target(
@@ -192,7 +202,8 @@ def _about_columns(
     why = say(en="a column for it is given", zh="已给出所需的列")
     for name, split in (("group_column", "grouped"), ("time_column", "time")):
         if name in decisions:
-            decisions["split"] = Decision[Any](value=split, source="user", reason=why)
+            source = decisions[name].source
+            decisions["split"] = Decision[Any](value=split, source=source, reason=why)
             return
     decisions |= _roles.choose_split(reading, profile, target, decisions["task_type"].value)
 

@@ -1,12 +1,13 @@
 """Score the understanding of sentences: exact match per field.
 
     python bench/sentences/run.py --data DIR [--wrong]
-    python bench/sentences/run.py --file other.jsonl [--wrong]
+    python bench/sentences/run.py --file other.jsonl [--wrong] [--perfect]
 
 DIR holds the data sets the sentences of ``sentences.jsonl`` name; those of ``other.jsonl``
 speak of the small tables in ``tables.toml`` and need no data. Fields that a sentence does not
 speak of are not scored, but a limit or a column to leave out that is found where none was said
-counts as a miss.
+counts as a miss. `--perfect` puts a language model beside the rules that answers with what is
+expected: what is missed then is lost between its answer and the task.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from autoglm.core.errors import AutoGLMError
 from autoglm.core.spec import TaskSpec
 from autoglm.dataflow.profile import TableProfile, profile_table
 from autoglm.dataflow.read import read_table
+from autoglm.llm.scripted import ScriptedModel
+from autoglm.task.proposer import ModelParser
 from autoglm.task.understand import understand
 
 HERE = Path(__file__).parent
@@ -80,12 +83,19 @@ def compare(spec: TaskSpec | None, wanted: dict[str, Any]) -> dict[str, tuple[bo
     return out
 
 
+def perfect(sentence: str, wanted: dict[str, Any]) -> ModelParser:
+    """Return a parser whose model answers with what is expected, and quotes the sentence."""
+    told = {name: {"value": value, "words": sentence} for name, value in wanted.items()}
+    return ModelParser(ScriptedModel([json.dumps(told)] * 2))
+
+
 def main() -> None:
     """Run all sentences and print the table."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--data", type=Path)
     options.add_argument("--file", type=Path, default="sentences.jsonl")
     options.add_argument("--wrong", action="store_true", help="print every miss")
+    options.add_argument("--perfect", action="store_true", help="with a model that is right")
     arguments = options.parse_args()
     lines = (HERE / arguments.file).read_text(encoding="utf-8").splitlines()
     right: Counter[tuple[str, str]] = Counter()
@@ -96,14 +106,15 @@ def main() -> None:
         profile = (
             made_profiles()[case["table"]] if made else profile_of(arguments.data / case["data"])
         )
+        wanted, language = expected(case, profile), case["id"][:2]
+        parser = perfect(case["sentence"], wanted) if arguments.perfect else None
         start = time.perf_counter()
         try:
-            spec, problem = understand(case["sentence"], profile), ""
+            spec, problem = understand(case["sentence"], profile, parser=parser), ""
         except AutoGLMError as error:
             spec, problem = None, str(error)
         seconds = time.perf_counter() - start
         slowest, whole = max(slowest, seconds), whole + seconds
-        wanted, language = expected(case, profile), case["id"][:2]
         fields = compare(spec, wanted)
         fields["all three"] = (all(fields[name][0] for name in ALWAYS), None)
         fields["every field"] = (all(ok for ok, _ in fields.values()), None)
