@@ -202,10 +202,12 @@ def number(kind: str, language: Language, draw: random.Random) -> tuple[Fraction
     return Fraction(found), str(found)
 
 
-def words(language: Language, draw: random.Random) -> dict[str, str]:
-    """Return names of people, things and sorts for a telling."""
+def words(
+    language: Language, draw: random.Random, things: list[str] | None = None
+) -> dict[str, str]:
+    """Return names of people, things (of those given, or any) and sorts for a telling."""
     p, q, r = draw.sample(PEOPLE[language], 3)
-    x, y = draw.sample(THINGS[language], 2)
+    x, y = draw.sample(things or THINGS[language], 2)
     k, m = draw.sample(SORTS[language], 2)
     one, other = x.split("/"), y.split("/")
     he, his, him = ("she", "her", "her") if p in WOMEN else ("he", "his", "him")
@@ -226,7 +228,7 @@ def arithmetic(draw: random.Random, language: Language | None = None) -> Problem
     """Return a question that is nothing but arithmetic."""
     spoken = language or draw.choice(("zh", "en"))
     while True:
-        a, b, c = (draw.randint(2, 99) for _ in range(3))
+        a, b, c = (draw.randint(2, draw.choice((20, 99, 999))) for _ in range(3))
         one, two = draw.choice("+-*"), draw.choice("+-*/")
         side = draw.choice((f"{a} {one} {b}", f"({a} {one} {b}) {two} {c}", f"{a} * {b} {one} {c}"))
         text = draw.choice(PLAIN[spoken]).format(side=side)

@@ -1,11 +1,16 @@
-"""Problems of several facts and one question, from `scenes.txt`: not all that is told is needed.
+"""Problems of several facts and one question, from `scenes`: not all that is told is needed.
 
 Which facts a question needs follows from the letters of its arithmetic. The others are told now and
 then, facts may come in another order where the scene allows it, and numbers may be words.
+
+    python recipes/glm_nano/scenes.py FILE [--show 3]
+
+says what of a file can be told: how often numbers are found for each question, and samples.
 """
 
 from __future__ import annotations
 
+import argparse
 import random
 import re
 from collections.abc import Mapping
@@ -20,7 +25,7 @@ from sets import Problem
 from autoglm.core.text import Language
 from autoglm.reason.expression import Expression, ExpressionError, evaluate, parse
 
-FILE = Path(__file__).with_name("scenes.txt")
+FOLDER = Path(__file__).with_name("scenes")
 #: Share of the facts that a question does not need and that are told all the same.
 BESIDE = 0.4
 #: Kinds of numbers whose shares and sums need not come out whole.
@@ -47,10 +52,12 @@ class Scene:
     ----------
     free
         Whether the facts may come in any order.
-    more, less
-        Letters of which the first must have the larger value; empty where none must.
+    order
+        Pairs of letters of which the first must have the larger value.
     kinds
         The kind of number of letters that are not plain.
+    things
+        What {x} and {y} are drawn from, by language; empty for things of all sorts.
     facts
         Ways to tell each fact, by language.
     asked
@@ -58,32 +65,36 @@ class Scene:
     """
 
     free: bool
-    more: str
-    less: str
+    order: tuple[tuple[str, str], ...]
     kinds: dict[str, str]
+    things: dict[str, list[str]]
     facts: Told
     asked: tuple[Asked, ...]
 
 
 @lru_cache(maxsize=2)
-def scenes(path: Path = FILE) -> tuple[Scene, ...]:
-    """Read the scenes of a file."""
-    text = re.sub(r"^#.*\n", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    return tuple(_scene(block) for block in re.split(r"\n\s*\n", text.strip()))
+def scenes(path: Path = FOLDER) -> tuple[Scene, ...]:
+    """Read the scenes of a file, or of all files of a folder."""
+    found: list[Scene] = []
+    for file in sorted(path.glob("*.txt")) if path.is_dir() else [path]:
+        text = re.sub(r"^#.*\n", "", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        found += map(_scene, re.split(r"\n\s*\n", text.strip()))
+    return tuple(found)
 
 
 def _scene(block: str) -> Scene:
     facts, *questions = re.split(r"^ask ", block.strip(), flags=re.MULTILINE)
     head, *lines = facts.strip().splitlines()
-    need = re.search(r"needs (\w) > (\w)", head)
+    things = dict(line.removeprefix("things ").split(" ", 1) for line in lines if line[0] == "t")
     asked = []
     for question in questions:
         side, *told = question.strip().splitlines()
         ways = {kind: _ways(told, kind) for kind in LANGUAGES}
         asked.append(Asked(parse(side), side, {k: w[0] for k, w in ways.items() if w}))
     return Scene(
-        "free" in head.split(), *((need[1], need[2]) if need else ("", "")),
+        "free" in head.split(), tuple(re.findall(r"needs (\w) > (\w)", head)),
         dict(re.findall(r"\b([a-f]):(\w+)", head)),
+        {kind: [one.strip() for one in told.split(",")] for kind, told in things.items()},
         {kind: _ways(lines, kind) for kind in LANGUAGES}, tuple(asked),
     )  # fmt: skip
 
@@ -98,13 +109,15 @@ def scene(draw: random.Random, language: Language | None = None) -> Problem:
     while True:
         spoken = language or draw.choice(LANGUAGES)
         one = draw.choice(scenes())
-        asked = draw.choice(one.asked)
-        made = _made(one, asked, spoken, draw)
+        made = told(one, draw.choice(one.asked), spoken, draw)
         if made is not None:
             return made
 
 
-def _made(one: Scene, asked: Asked, language: Language, draw: random.Random) -> Problem | None:
+def told(one: Scene, asked: Asked, language: Language, draw: random.Random) -> Problem | None:
+    """Return a question of a scene with numbers; None where none were found that make sense."""
+    if language not in asked.told:
+        return None
     question = draw.choice(asked.told[language])
     needed = _letters(asked.side) | _letters(question, told=True)
     facts = [
@@ -114,9 +127,9 @@ def _made(one: Scene, asked: Asked, language: Language, draw: random.Random) -> 
     ]
     if one.free and draw.random() < 0.3:
         draw.shuffle(facts)
-    said = words(language, draw)
-    told = [_way(ways, first=not at, draw=draw) for at, ways in enumerate(facts)]
-    joined = ("" if language == "zh" else " ").join([*told, question])
+    said = words(language, draw, one.things.get(language))
+    spoken = [_way(ways, first=not at, draw=draw) for at, ways in enumerate(facts)]
+    joined = ("" if language == "zh" else " ").join([*spoken, question])
     letters = sorted(_letters(joined, told=True))
     if not needed <= set(letters):
         return None
@@ -147,7 +160,7 @@ def _answer(one: Scene, asked: Asked, values: Mapping[str, Fraction]) -> Fractio
     """Return what comes out, where it is a sensible answer of different numbers."""
     if len(set(values.values())) < len(values):
         return None
-    if one.more in values and one.less in values and values[one.more] <= values[one.less]:
+    if any(x in values and y in values and values[x] <= values[y] for x, y in one.order):
         return None
     try:
         answer = evaluate(asked.program, values)
@@ -159,3 +172,28 @@ def _answer(one: Scene, asked: Asked, values: Mapping[str, Fraction]) -> Fractio
 
 def _letters(text: str, *, told: bool = False) -> set[str]:
     return set(re.findall(r"\{([a-f])\}" if told else r"\b([a-f])\b", text))
+
+
+def main() -> None:
+    """Say what of a file can be told."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--show", type=int, default=0, help="samples of each question")
+    args = parser.parse_args()
+    draw, few = random.Random(0), 0
+    every = scenes(args.file)
+    for at, one in enumerate(every, 1):
+        for asked in one.asked:
+            for language in (kind for kind in LANGUAGES if kind in asked.told):
+                made = [told(one, asked, language, draw) for _ in range(20)]
+                found = [problem for problem in made if problem is not None]
+                if len(found) < 10:
+                    few += 1
+                    print(f"scene {at}, {language}, {asked.side}: {len(found)} of 20 came out")
+                for problem in found[: args.show]:
+                    print(f"  {problem.text}  [{asked.side}] {problem.answer}")
+    print(f"{len(every)} scenes, {sum(len(one.asked) for one in every)} questions, {few} seldom")
+
+
+if __name__ == "__main__":
+    main()

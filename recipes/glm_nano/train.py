@@ -41,6 +41,8 @@ HELD_OUT = 12
 POOL = 2048
 #: How often a set is drawn from, beside the others; those not named count 1.
 DRAWN = {"mawps": 2.0, "math23k": 4.0, "gsm8k": 2.5}
+#: Shares of the kinds of made-up problems.
+MADE = {"chain": 0.2, "family": 0.2, "scene": 0.5, "arithmetic": 0.1}
 #: Sets whose licence allows weights that were trained on them to be passed on.
 SHIPPED = ("mawps", "math23k", "gsm8k")
 
@@ -114,7 +116,10 @@ class Mixture:
     def __iter__(self) -> Iterator[corpus.Example]:
         while True:
             mode = self._draw.choices(corpus.MODES, self._recipe.modes)[0]
-            found = corpus.example(self._problem(), mode, self._draw)
+            problem = self._problem()
+            if problem.source == "arithmetic":
+                mode = "steps"  # as a program it has nothing to learn: marks are computed
+            found = corpus.example(problem, mode, self._draw)
             if found is not None:
                 yield found
 
@@ -122,10 +127,12 @@ class Mixture:
         if self._draw.random() >= self._recipe.made and self._real:
             source = self._draw.choices(list(self._real), self._weights)[0]
             return self._draw.choice(self._real[source])
-        kind = self._draw.random()
-        if kind < 0.3:
+        kind = self._draw.choices(list(MADE), list(MADE.values()))[0]
+        if kind == "chain":
             return families.chain(self._draw, self._draw.randint(1, 6))
-        return next(self._made) if kind < 0.6 else scenes.scene(self._draw)
+        if kind == "arithmetic":
+            return families.arithmetic(self._draw)
+        return next(self._made) if kind == "family" else scenes.scene(self._draw)
 
     def state(self) -> list[Any]:
         """Return the state of the draws as JSON values."""
