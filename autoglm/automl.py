@@ -54,6 +54,10 @@ from autoglm.tuner.workspace import Workspace
 __all__ = ["AutoTask", "Pipeline", "Predictor", "TaskOptions", "load", "resume"]
 
 
+#: Learners whose models a person can read.
+INTERPRETABLE = ("constant", "linear", "linear_text")
+
+
 class TaskOptions(BaseModel):
     """The less common settings of a task; unknown names are refused.
 
@@ -132,6 +136,8 @@ class AutoTask:
     typed
         Whether the cells have types of their own (a frame, records): the text "0" is then a
         label and not the number that it would be in a text file.
+    origin
+        The file it was read from as a whole; None for anything else.
     """
 
     spec: TaskSpec
@@ -140,6 +146,7 @@ class AutoTask:
     findings: tuple[Finding, ...]
     seconds: float = 0.0
     typed: bool = False
+    origin: str | None = None
 
     @classmethod
     def create(
@@ -198,6 +205,30 @@ class AutoTask:
             description, profile, given=given, ask=clock.ask if ask else None,
             parser=parser_of(settings, given.get("time_limit_s")),
         )  # fmt: skip
+        plain = options.query is None and options.sheet is None
+        task = cls._cleaned(apply_to_spec(spec, resolve()), table, profile, dataset, plain)
+        task.seconds = time.monotonic() - start - clock.paused_s
+        return task
+
+    @classmethod
+    def of_spec(cls, spec: TaskSpec, *, dataset: Any) -> AutoTask:
+        """Read a table for a task that is decided already; how to clean it is found anew.
+
+        Raises
+        ------
+        DataError
+            When the table cannot be read.
+        """
+        start = time.monotonic()
+        table = read_table(dataset)
+        task = cls._cleaned(spec, table, profile_table(table.frame), dataset, True)
+        task.seconds = time.monotonic() - start
+        return task
+
+    @classmethod
+    def _cleaned(
+        cls, spec: TaskSpec, table: Table, profile: TableProfile, dataset: Any, plain: bool
+    ) -> AutoTask:
         with use_language(spec.language):
             target_name, kind = spec.target.value, spec.task_type.value
             findings = examine_target(
@@ -205,14 +236,15 @@ class AutoTask:
             )
             drop = spec.drop_columns.value
             actions = plan_cleaning(profile, findings, target=target_name, drop=drop)
-        spec = apply_to_spec(spec.model_copy(update={"cleaning": actions}), resolve())
         typed = not isinstance(dataset, (str, bytes, os.PathLike, Table))
-        seconds = time.monotonic() - start - clock.paused_s
-        return cls(spec, table, profile, findings, seconds, typed)
+        file = plain and isinstance(dataset, (str, os.PathLike)) and Path(dataset).is_file()
+        origin = str(Path(dataset).absolute()) if file else None
+        cleaned = spec.model_copy(update={"cleaning": actions})
+        return cls(cleaned, table, profile, findings, typed=typed, origin=origin)
 
     def auto_build(self) -> Pipeline:
         """Return the steps that will be taken; each can be looked at and changed."""
-        only = ("constant", "linear", "linear_text") if self.spec.interpretable.value else None
+        only = INTERPRETABLE if self.spec.interpretable.value else None
         found = available_learners(only).values()
         return Pipeline(self, self.spec, sorted(one.name for one in found if one.available()))
 
@@ -333,7 +365,8 @@ class Pipeline:
             n_workers = 0 if workers == 0 else _most_workers(resolved)
             with Journal(folder / "journal.log") as journal:
                 with _nothing_left(folder):
-                    journal.append(_run_record(options, limit, n_workers, settings.engine))
+                    record = _run_record(options, limit, n_workers, settings.engine)
+                    journal.append(record | {"origin": self.task.origin})
                     executor = _start_workers(folder, n_workers, settings.engine, self.spec)
                 try:
                     remote = settings.engine != "local" and n_workers != 0
@@ -422,7 +455,8 @@ def _search_and_finish(
 ) -> Predictor:
     """Search until the time left is needed for the end, then make the model."""
     budget = info.budget
-    emit("run_started", run=str(work.folder), time_limit_s=budget.limit_s, workers=executor.slots)
+    emit("run_started", run=str(work.folder), time_limit_s=budget.limit_s, workers=executor.slots,
+         elapsed_s=budget.elapsed())  # fmt: skip
     limit = None if budget.limit_s is None else budget.limit_s - _reserve(budget.limit_s, work)
     # The model is loaded here in the end; its library takes a second to import, and the workers
     # are starting just now.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ from autoglm._compiled import CompiledBlend, compile_blend, is_single
 from autoglm._compiled_check import ROWS, Comparison, make_plain
 from autoglm._measure import measure, sample_rows
 from autoglm._prepare import Prepared
+from autoglm.core import hooks
 from autoglm.core.errors import BundleError, DataError, RunError
 from autoglm.core.events import emit
 from autoglm.core.files import write_file
@@ -387,6 +388,44 @@ class Predictor:
             facts = replace(facts, **measure(work, self.prepared, self.blend, time_limit_s))
             self.facts = facts
         return facts
+
+    def refine(
+        self,
+        sentence: str,
+        *,
+        time_limit: float | None = None,
+        dataset: Any = None,
+        confirm: Callable[[Any], bool] | None = None,
+    ) -> Predictor:
+        """Return a model made from this one's run by what is said of it.
+
+        "Too slow, and too many false alarms": the task is changed and the search goes on, in a
+        run of its own. ``receipts["refined"]`` of the new model holds the changes and both
+        models side by side; limits that could not be kept are named there.
+
+        Parameters
+        ----------
+        sentence
+            What is wrong, in Chinese or English.
+        time_limit
+            Seconds for it; by default what the sentence says, else half of what the run had.
+        dataset
+            The table; needed again where columns change and its file has moved.
+        confirm
+            Called with the plan (``changes``, ``seconds``) before anything is done; where it
+            returns False this model is returned.
+
+        Raises
+        ------
+        SpecError
+            When nothing in the sentence can be acted on.
+        RunError
+            When the run is gone, or the table that is needed.
+        """
+        made: Predictor = hooks.upward("refine")(
+            self, sentence, time_limit=time_limit, dataset=dataset, confirm=confirm
+        )
+        return made
 
     # --- keeping -------------------------------------------------------------------------
 

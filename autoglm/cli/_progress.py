@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from autoglm.cli._console import console, shown
 from autoglm.core.events import Event, subscribe
-from autoglm.core.text import say
+from autoglm.core.text import current_language, say, use_language
 
 Mode = Literal["auto", "bar", "lines", "none"]
 
@@ -43,7 +43,8 @@ class RunFacts:
         """Learn from one event."""
         data = event.data
         if event.name == "run_started":
-            self.limit_s, self.started = data.get("time_limit_s"), time.monotonic()
+            self.limit_s = data.get("time_limit_s")
+            self.started = time.monotonic() - data.get("elapsed_s", 0.0)
         elif event.name == "trial_started":
             self.learner, self.trial = str(data["learner"]), str(data["trial"])
         elif event.name == "trial_finished":
@@ -97,10 +98,14 @@ def _bar(facts: RunFacts) -> Iterator[None]:
     from rich.progress_bar import ProgressBar
     from rich.table import Table
 
+    language = current_language()  # the line is drawn by a thread that knows nothing of it
+
     def draw() -> Table:
         line = Table.grid(padding=(0, 1))
         bar = ProgressBar(total=1.0, completed=facts.share(), width=24)
-        line.add_row(bar, facts.left(), _best(facts.best_score), f"{facts.trial} {facts.learner}")
+        with use_language(language):
+            words = facts.left(), _best(facts.best_score), f"{facts.trial} {facts.learner}"
+        line.add_row(bar, *words)
         return line
 
     with Live(

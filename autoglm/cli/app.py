@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from autoglm.cli import about, data, llm, model, prompt, run, solve
+from autoglm.cli import about, data, llm, model, prompt, refine, run, solve
 from autoglm.cli._options import add_command
 from autoglm.core.errors import AutoGLMError
 from autoglm.core.text import say
@@ -49,6 +49,7 @@ for _function, _options in (
     (model.report, model.ReportOptions),
     (model.leaderboard, model.LeaderboardOptions),
     (run.resume, run.ResumeOptions),
+    (refine.refine, refine.RefineOptions),
     (solve.solve, solve.SolveOptions),
     (about.models, about.ModelsOptions),
     (about.config, about.ConfigOptions),

@@ -190,7 +190,7 @@ def run(options: RunOptions) -> Answer:
     # One finding may concern several columns and is told once.
     warned = dict.fromkeys(f.message for f in task.findings if f.severity != "info")
     note(options, "\n".join([task.spec.card(), *(f"! {w}" for w in (*task.table.notes, *warned))]))
-    with progress(_progress_mode(options)) as facts:
+    with progress(progress_mode(options)) as facts:
         predictor = task.launch(
             run_dir=options.run_dir,
             max_trials=options.trials,
@@ -199,7 +199,7 @@ def run(options: RunOptions) -> Answer:
             open_trials=options.open_trials,
         )
     found = {"findings": task.findings, "notes": task.table.notes}
-    answer = _result(predictor, facts, options.out)
+    answer = result(predictor, facts, options.out)
     return Answer(answer.data | found, answer.text)
 
 
@@ -213,9 +213,9 @@ def resume(options: ResumeOptions) -> Answer:
     from autoglm.core.budget import parse_duration
 
     more = None if options.add_time is None else parse_duration(options.add_time)
-    with progress(_progress_mode(options)) as facts:
+    with progress(progress_mode(options)) as facts:
         predictor = go_on(options.run, add_time_s=more, engine=options.engine)
-    return _result(predictor, facts, options.out)
+    return result(predictor, facts, options.out)
 
 
 def _told(options: Common, event: Event) -> None:
@@ -228,7 +228,8 @@ def _told(options: Common, event: Event) -> None:
                           zh=f"! {model} 未能理解句子,改用规则:{reason}"))  # fmt: skip
 
 
-def _progress_mode(options: Common) -> Literal["auto", "bar", "lines", "none"]:
+def progress_mode(options: Common) -> Literal["auto", "bar", "lines", "none"]:
+    """Return how progress is shown: as set, or not at all where nobody looks."""
     from autoglm.cli._console import settings
 
     return "none" if options.quiet or options.json else settings(options).settings.progress
@@ -291,7 +292,8 @@ def _ask(question: Any) -> str:
     return str(question.candidates[int(reply) - 1]) if chosen else reply
 
 
-def _result(predictor: Predictor, facts: RunFacts, out: Path | None) -> Answer:
+def result(predictor: Predictor, facts: RunFacts, out: Path | None) -> Answer:
+    """Return the end of a run: its figures, and what to do next."""
     saved = predictor.save(out) if out is not None else None
     board = predictor.leaderboard()
     end = facts.finished

@@ -16,7 +16,7 @@ from typing import Any
 
 #: Every event name and what its `data` holds. Emitting any other name is an error.
 EVENTS: dict[str, str] = {
-    "run_started": "run, time_limit_s, workers",
+    "run_started": "run, time_limit_s, workers, elapsed_s",
     "data_ready": "rows, columns, features, seconds",
     "order_chosen": "first, past_runs, reasons",
     "trial_started": "trial, learner, params",

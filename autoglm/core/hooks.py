@@ -12,7 +12,7 @@ and by functions in that module marked with `hookimpl`.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -24,6 +24,9 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 #: Modules of our own that implement hooks; each is imported when hooks are first called.
 BUILT_IN: tuple[str, ...] = ("autoglm.zoo.builtin", "autoglm.evaluate.metrics")
+
+#: What a lower floor calls of an upper one: function and module, imported when it is called.
+UPWARD = {"refine": "autoglm._refine"}
 
 
 class Hooks:
@@ -74,6 +77,12 @@ def worker_plugins() -> tuple[tuple[str, ...], bool]:
         else:
             complete = False
     return tuple(names), complete
+
+
+def upward(name: str) -> Callable[..., Any]:
+    """Return a function of `UPWARD`."""
+    function: Callable[..., Any] = getattr(importlib.import_module(UPWARD[name]), name)
+    return function
 
 
 def _is_module(plugin: object) -> bool:

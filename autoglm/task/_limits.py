@@ -68,6 +68,27 @@ def find(text: str) -> list[Limit]:
     return sorted(found, key=lambda limit: limit.start)
 
 
+@dataclass(frozen=True)
+class Amount:
+    """A quantity in a text, and where it stands."""
+
+    value: float
+    start: int
+    end: int
+
+
+def durations(text: str) -> Iterator[Amount]:
+    """Yield every length of time in a normalised sentence, seconds, whatever it is said of."""
+    for found in _DURATION.finditer(text):
+        yield Amount(_seconds(found), found.start(), found.end())
+
+
+def amounts(text: str) -> Iterator[Amount]:
+    """Yield every size in a normalised sentence, megabytes, whatever it is said of."""
+    for found in _SIZE.finditer(text):
+        yield Amount(_megabytes(found), found.start(), found.end())
+
+
 def spans(text: str) -> Iterator[tuple[int, int]]:
     """Yield where limits are said."""
     for limit in find(text):
@@ -146,10 +167,13 @@ def _sizes(text: str) -> Iterator[Limit]:
         alone = len(clause) - (found.end() - found.start()) <= 12
         if not (memory or alone or _MODEL_SIZE.search(clause)):
             continue
-        unit = (found["u"] or found["u2"]).lower().lstrip("个")
-        value = float(found["n"] or found["n2"]) * _MEGABYTES[unit[0]]
         field: LimitField = "memory_mb" if memory else "size_mb"
-        yield Limit(field, value, found.group().strip(), found.start(), found.end())
+        yield Limit(field, _megabytes(found), found.group().strip(), found.start(), found.end())
+
+
+def _megabytes(found: re.Match[str]) -> float:
+    unit = (found["u"] or found["u2"]).lower().lstrip("个")
+    return float(found["n"] or found["n2"]) * _MEGABYTES[unit[0]]
 
 
 def _around(text: str, start: int, end: int) -> str:

@@ -70,7 +70,7 @@ def surer(rules: Decision[Any] | None, model: Decision[Any]) -> Decision[Any]:
         return rules.model_copy(update={"confidence": sure})
     kept, other, who = (
         (model, rules, say(en="by rules", zh="按规则"))
-        if model.confidence > rules.confidence
+        if model.confidence >= rules.confidence
         else (rules, model, say(en="by the model", zh="按模型"))
     )
     shown = ", ".join(map(str, other.value)) if isinstance(other.value, tuple) else other.value

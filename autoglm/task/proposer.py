@@ -41,7 +41,7 @@ MOST_TOKENS, MOST_REASON = 1_200, 200
 #: Seconds that an answer may take, and its share of a run's time.
 MOST_SECONDS, SHARE = 20.0, 0.25
 #: How sure a value is whose words are in the sentence, and another one.
-QUOTED, UNQUOTED = 0.9, 0.6
+QUOTED, UNQUOTED = 1.0, 0.6
 
 _NUMBERS = ("false_negative_cost", "time_limit_s", "latency_ms", "size_mb", "memory_mb")
 _COLUMN = ("target", "group_column", "time_column")
