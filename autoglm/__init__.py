@@ -10,6 +10,7 @@ Names are loaded when they are first used, so that ``import autoglm`` stays quic
 from __future__ import annotations
 
 import importlib
+import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -58,8 +59,10 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'autoglm' has no attribute {name!r}")
+    began = time.perf_counter()
     value = getattr(importlib.import_module(_HOMES[name]), name)
     globals()[name] = value
+    importlib.import_module("autoglm.core.budget").LOADING.add(time.perf_counter() - began)
     return value
 
 

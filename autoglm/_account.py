@@ -15,7 +15,7 @@ from autoglm._outputs import Outputs
 from autoglm._run_info import RunInfo
 from autoglm.core.budget import resident_mb
 from autoglm.core.journal import read_journal
-from autoglm.evaluate.facts import Candidate, Receipt, ReportFacts, Spot, Step
+from autoglm.evaluate.facts import Candidate, Computed, Receipt, ReportFacts, Spot, Step
 from autoglm.evaluate.metrics import Metric, metric
 from autoglm.predictor import Predictor
 from autoglm.tuner.blend import Outcome
@@ -161,6 +161,10 @@ def run_facts(
         score=predictor.scored(y, prediction, unit),
         history=_history(work.folder, unit, compared),
         receipts=receipt_rows(predictor.receipts),
+        computed=tuple(
+            Computed(one.text, one.reason, one.gain, one.cost_ms)
+            for one in info.prepared.cleaner.derived
+        ),
         n_folds=folds or None,
         stopped_by=predictor.stopped_by,
         model={

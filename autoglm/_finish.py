@@ -174,6 +174,7 @@ class _Maker:
             trials=[{"key": t.key, **t.to_record(found.compared)} for t in found.trials],
             run_dir=self._work.folder,
             stopped_by=found.stopped_by,
+            joins=self._info.joins,
         )
 
 

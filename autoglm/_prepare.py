@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from autoglm._invent import Inventor
 from autoglm.core.budget import MemoryBudget, resident_mb
 from autoglm.core.errors import DataError
 from autoglm.core.events import emit
@@ -51,6 +52,8 @@ class RunOptions:
         Whether cells have types of their own, so that text labels stay text.
     remote
         Whether fits run elsewhere, with memory of their own.
+    inventor
+        Proposes and tests columns that are computed from others; None for none.
     """
 
     time_limit_s: float | None
@@ -58,6 +61,7 @@ class RunOptions:
     learners: tuple[str, ...] | None
     typed: bool
     remote: bool = False
+    inventor: Inventor | None = None
 
 
 @dataclass
@@ -142,6 +146,13 @@ def prepare(
     needed = resident_mb() + here * (WORKER_MB + cells_mb) + cells_mb
     memory.require(needed, say(en="Learning from this table", zh="学习该表格"))
     encoder = Encoder.fit(columns, spec.seed.value)
+    if how.inventor is not None:
+        tree = encoder.transform(columns, {"tree"})["tree"]
+        facts = _facts(spec, codec, columns, encoder)
+        cleaner = how.inventor.invent(cleaner, columns, tree, y.astype(np.float64), facts, spec)
+        if cleaner.derived:
+            columns = cleaner.columns(rows)
+            encoder = Encoder.fit(columns, spec.seed.value)
     learners = available_learners(how.learners)
     facts = _facts(spec, codec, columns, encoder)
     views = _views(learners, facts)

@@ -245,7 +245,7 @@ def _from_the_table(before: Predictor, plan: Plan, dataset: Any) -> Predictor:
     if dataset is None:
         first = next(r for r in read_journal(plan.run / "journal.log") if r["kind"] == "run")
         dataset = first.get("origin")
-    if dataset is None or (isinstance(dataset, str) and not Path(dataset).is_file()):
+    if dataset is None or (isinstance(dataset, str) and not Path(dataset).exists()):
         fields = ", ".join(c.field for c in plan.changes if c.field in OF_THE_TABLE)
         raise RunError(
             say(en=f"Changing {fields} needs the table again, which is not where it was.",
@@ -253,7 +253,8 @@ def _from_the_table(before: Predictor, plan: Plan, dataset: Any) -> Predictor:
             hint=say(en="Give it: autoglm refine RUN SENTENCE --data FILE, or dataset=.",
                      zh="请给出表格:autoglm refine 运行 句子 --data 文件,或 dataset=。"),
         )  # fmt: skip
-    task = AutoTask.of_spec(plan.heard.applied(before.spec), dataset=dataset)
+    main = None if before.joins is None else before.joins.main
+    task = AutoTask.of_spec(plan.heard.applied(before.spec), dataset=dataset, main=main)
     return task.launch(plan.seconds, run_dir=plan.run.parent)
 
 

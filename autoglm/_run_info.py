@@ -9,6 +9,7 @@ from autoglm._prepare import Prepared
 from autoglm.core.budget import TimeBudget
 from autoglm.core.spec import TaskSpec
 from autoglm.dataflow.findings import Finding
+from autoglm.dataflow.joins import Joins
 from autoglm.dataflow.profile import TableProfile
 
 
@@ -26,6 +27,8 @@ class RunInfo:
         Time of the whole run.
     peak_mb
         Highest memory seen, all processes together.
+    joins
+        How the table was made of several; None for a single one.
     """
 
     spec: TaskSpec
@@ -34,6 +37,7 @@ class RunInfo:
     prepared: Prepared
     budget: TimeBudget
     peak_mb: float = 0.0
+    joins: Joins | None = None
 
     def to_json(self) -> str:
         """Return what a resumed run needs, as JSON."""
@@ -42,6 +46,7 @@ class RunInfo:
                 "spec": json.loads(self.spec.to_json()),
                 "profile": self.profile.model_dump(mode="json") if self.profile else None,
                 "findings": [f.model_dump(mode="json") for f in self.findings],
+                "joins": self.joins.model_dump(mode="json") if self.joins else None,
             },
             ensure_ascii=False,
         )
@@ -53,4 +58,5 @@ class RunInfo:
         profile = TableProfile.model_validate(data["profile"]) if data["profile"] else None
         findings = tuple(Finding.model_validate(f) for f in data["findings"])
         spec = TaskSpec.from_json(json.dumps(data["spec"]))
-        return cls(spec, profile, findings, prepared, budget)
+        joins = Joins.model_validate(data["joins"]) if data.get("joins") else None
+        return cls(spec, profile, findings, prepared, budget, joins=joins)

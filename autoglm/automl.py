@@ -24,10 +24,11 @@ from typing import Any, Literal, Unpack
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from autoglm._finish import RunInfo, finish
+from autoglm._invent import SHARE, UNBOUNDED_S, Inventor
 from autoglm._prepare import Prepared, RunOptions, prepare
 from autoglm.core import hooks
-from autoglm.core.budget import MemoryBudget, TimeBudget, cpu_count, resident_mb
-from autoglm.core.config import Resolved, apply_to_spec, resolve
+from autoglm.core.budget import LOADING, MemoryBudget, TimeBudget, cpu_count, resident_mb
+from autoglm.core.config import Resolved, Settings, apply_to_spec, resolve
 from autoglm.core.contracts import Contracts, Preference, read_contracts
 from autoglm.core.errors import RunError, WorkerError
 from autoglm.core.events import emit
@@ -37,11 +38,14 @@ from autoglm.core.spec import Split, TaskSpec, TaskType
 from autoglm.core.text import say, use_language
 from autoglm.dataflow.clean import plan_cleaning
 from autoglm.dataflow.findings import Finding, examine_target
+from autoglm.dataflow.joins import Joins
 from autoglm.dataflow.profile import TableProfile, profile_table
 from autoglm.dataflow.read import Table, read_table
+from autoglm.dataflow.several import read_several, several
 from autoglm.predictor import Predictor, load
 from autoglm.task.meta import Advice, RunContext, keep, recall
 from autoglm.task.proposer import parser_of
+from autoglm.task.tables import join_tables
 from autoglm.task.understand import understand
 from autoglm.tuner.allowance import Allowance
 from autoglm.tuner.executor import Executor, InlineExecutor, ProcessExecutor
@@ -82,6 +86,8 @@ class TaskOptions(BaseModel):
         Only models a person can read.
     query, sheet
         What to read from a database or a workbook.
+    main
+        Of several tables the one whose rows are predicted.
     planner, llm
         Who reads the sentence: "auto", "rules" or "model", and which language model that is;
         by default as set.
@@ -104,6 +110,7 @@ class TaskOptions(BaseModel):
     interpretable: bool | None = None
     query: str | None = None
     sheet: str | int | None = None
+    main: str | None = None
     planner: Literal["auto", "rules", "model"] | None = None
     llm: str | None = None
 
@@ -114,7 +121,7 @@ class TaskOptions(BaseModel):
 
     def given(self) -> dict[str, Any]:
         """Return the `TaskSpec` fields that were set."""
-        other = {"query", "sheet", "prefer", "planner", "llm"}
+        other = {"query", "sheet", "main", "prefer", "planner", "llm"}
         set_ = self.model_dump(exclude_none=True, exclude=other)
         return set_ | ({} if self.prefer is None else {"prefer": self.prefer})
 
@@ -132,12 +139,14 @@ class AutoTask:
     profile, findings
         What is in the table, and what stands out in view of the target.
     seconds
-        How long reading and understanding took; it counts towards the time limit.
+        How long loading, reading and understanding took; it counts towards the time limit.
     typed
         Whether the cells have types of their own (a frame, records): the text "0" is then a
         label and not the number that it would be in a text file.
     origin
-        The file it was read from as a whole; None for anything else.
+        The file or folder it was read from as a whole; None for anything else.
+    joins
+        How it was made of several tables; None for a single one.
     """
 
     spec: TaskSpec
@@ -147,6 +156,7 @@ class AutoTask:
     seconds: float = 0.0
     typed: bool = False
     origin: str | None = None
+    joins: Joins | None = None
 
     @classmethod
     def create(
@@ -168,7 +178,9 @@ class AutoTask:
         task_type
             "binary", "multiclass" or "regression"; found out when not given.
         dataset
-            A file, an address, a database URL, a pandas, polars or Arrow table, or records.
+            A file, an address, a database URL, a pandas, polars or Arrow table, or records; or
+            several tables: a folder, a list of files, or frames by name. The one that holds
+            the target is then the main table, and the others are joined to it.
         description
             What is wanted, in a sentence of Chinese or English.
         target, metric
@@ -191,28 +203,37 @@ class AutoTask:
         SpecError
             When the sentence does not fit the table.
         """
-        start = time.monotonic()
+        start = time.monotonic() - LOADING.take()
         options = options or TaskOptions()
-        table = read_table(dataset, query=options.query, sheet=options.sheet)
-        profile = profile_table(table.frame)
         named = {"task_type": task_type, "target": target, "metric": metric}
         given: dict[str, Any] = {k: v for k, v in named.items() if v is not None}
         given |= options.given()
         given |= read_contracts(contracts)
         clock = _Pausing(ask)
+        asking = clock.ask if ask else None
+        table, joins, known = _tables(dataset, description, given.get("target"), options, asking)
+        profile = profile_table(table.frame)
         settings = resolve({"planner": options.planner, "llm": options.llm}).settings
         spec = understand(
-            description, profile, given=given, ask=clock.ask if ask else None,
+            description, profile, given=given, ask=asking, known=known,
             parser=parser_of(settings, given.get("time_limit_s")),
         )  # fmt: skip
         plain = options.query is None and options.sheet is None
         task = cls._cleaned(apply_to_spec(spec, resolve()), table, profile, dataset, plain)
+        task.joins = joins
         task.seconds = time.monotonic() - start - clock.paused_s
         return task
 
     @classmethod
-    def of_spec(cls, spec: TaskSpec, *, dataset: Any) -> AutoTask:
+    def of_spec(cls, spec: TaskSpec, *, dataset: Any, main: str | None = None) -> AutoTask:
         """Read a table for a task that is decided already; how to clean it is found anew.
+
+        Parameters
+        ----------
+        spec
+            The task.
+        dataset, main
+            As in `create`; the main one of several tables.
 
         Raises
         ------
@@ -220,8 +241,9 @@ class AutoTask:
             When the table cannot be read.
         """
         start = time.monotonic()
-        table = read_table(dataset)
+        table, joins, _ = _tables(dataset, "", spec.target.value, TaskOptions(main=main), None)
         task = cls._cleaned(spec, table, profile_table(table.frame), dataset, True)
+        task.joins = joins
         task.seconds = time.monotonic() - start
         return task
 
@@ -237,7 +259,7 @@ class AutoTask:
             drop = spec.drop_columns.value
             actions = plan_cleaning(profile, findings, target=target_name, drop=drop)
         typed = not isinstance(dataset, (str, bytes, os.PathLike, Table))
-        file = plain and isinstance(dataset, (str, os.PathLike)) and Path(dataset).is_file()
+        file = plain and isinstance(dataset, (str, os.PathLike)) and Path(dataset).exists()
         origin = str(Path(dataset).absolute()) if file else None
         cleaned = spec.model_copy(update={"cleaning": actions})
         return cls(cleaned, table, profile, findings, typed=typed, origin=origin)
@@ -251,6 +273,26 @@ class AutoTask:
     def launch(self, time_limit: float | None = None, **how: Any) -> Predictor:
         """Build the pipeline and launch it, see `Pipeline.launch`."""
         return self.auto_build().launch(time_limit, **how)
+
+
+def _tables(
+    dataset: Any,
+    sentence: str,
+    target: str | None,
+    options: TaskOptions,
+    ask: Callable[[Any], str] | None,
+) -> tuple[Table, Joins | None, dict[str, Any]]:
+    """Read the table, or several as one; then with how, and the target that was found."""
+    sources = several(dataset)
+    if sources is None:
+        return read_table(dataset, query=options.query, sheet=options.sheet), None, {}
+    if len(sources) == 1:
+        return read_table(next(iter(sources.values()))), None, {}
+    shown = str(dataset) if isinstance(dataset, str | os.PathLike) else ", ".join(sources)
+    tables = read_several(sources, shown)
+    made = join_tables(tables, sentence, target=target, main=options.main, ask=ask)
+    known = {} if made.target.source == "user" else {"target": made.target}
+    return made.table, made.joins, known
 
 
 class _Pausing:
@@ -371,18 +413,30 @@ class Pipeline:
                 try:
                     remote = settings.engine != "local" and n_workers != 0
                     fits = executor.slots if remote else n_workers or 0
-                    how = RunOptions(limit, fits, options.learners, self.task.typed, remote)
+                    how = RunOptions(
+                        limit, fits, options.learners, self.task.typed, remote,
+                        self._inventor(settings, limit),
+                    )  # fmt: skip
                     with _nothing_left(folder):
                         work, prepared, plan = prepare(
                             self.task.table.frame, self.task.profile, self.spec, folder, how
                         )
                     info = RunInfo(
-                        self.spec, self.task.profile, self.task.findings, prepared, budget
-                    )
+                        self.spec, self.task.profile, self.task.findings, prepared, budget,
+                        joins=self.task.joins,
+                    )  # fmt: skip
                     work.store_text("info.json", info.to_json())
                     return _search_and_finish(work, journal, executor, plan, options, info)
                 finally:
                     executor.close()
+
+    def _inventor(self, settings: Settings, limit: float | None) -> Inventor | None:
+        """Return who proposes columns to compute; with a limit on time it takes a share of it."""
+        if settings.features == "off" or self.spec.interpretable.value:
+            return None
+        seconds = SHARE * limit if limit is not None else UNBOUNDED_S
+        parser = parser_of(settings, limit) if settings.features == "auto" else None
+        return Inventor(seconds, None if parser is None else parser.model)
 
     def _limit(self, time_limit: float | str | None, max_trials: int | None) -> float | None:
         """Return the time limit: the argument, else the spec's unless trials bound the run."""

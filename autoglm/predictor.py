@@ -26,6 +26,9 @@ from autoglm.core.spec import TaskSpec
 from autoglm.core.text import Language, say
 from autoglm.dataflow.clean import Rows
 from autoglm.dataflow.columns import Columns
+from autoglm.dataflow.joins import Joins
+from autoglm.dataflow.read import read_table
+from autoglm.dataflow.several import read_several, several
 from autoglm.evaluate.facts import ReportFacts, Spot
 from autoglm.evaluate.metrics import Metric, all_metrics, metric
 from autoglm.registry.bundle import bundle_bytes, read_bundle, write_bundle
@@ -53,6 +56,8 @@ class Predictor:
         What ended the search: "time", "trials", "patience" or "interrupt".
     fast
         The blend of the "fast" output, see `variant`; None where there is none.
+    joins
+        How its table was made of several, see `joined`; None for a single one.
 
     Examples
     --------
@@ -69,6 +74,7 @@ class Predictor:
     run_dir: Path | None = None
     stopped_by: str = ""
     fast: Blend | None = None
+    joins: Joins | None = None
     _plans: dict[int, tuple[Blend, CompiledBlend | None]] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -191,6 +197,27 @@ class Predictor:
     @cached_property
     def _class_index(self) -> Any:
         return pd.Index(self.classes)
+
+    def joined(self, dataset: Any) -> pd.DataFrame:
+        """Return new rows of several tables as one, joined as those of the training were.
+
+        Parameters
+        ----------
+        dataset
+            A folder, a list of files, or frames by name, with the tables of the training; or a
+            single table, which is read as it is.
+
+        Raises
+        ------
+        DataError
+            When a table or a column of a key is missing.
+        """
+        sources = several(dataset)
+        if self.joins is None or sources is None:
+            return read_table(dataset).frame
+        wanted = {self.joins.main, *(link.table for link in self.joins.links)}
+        found = {name: one for name, one in sources.items() if name in wanted}
+        return self.joins.apply(read_several(found, "").frames)
 
     def _raw(self, rows: Rows) -> tuple[NDArray[np.float64], bool]:
         """Return predictions as `_ordinary` does, and whether rows are one mapping of scalars."""
@@ -470,6 +497,8 @@ class Predictor:
         files["trials.json"] = json.dumps(self.trials, ensure_ascii=False).encode()
         run = {"stopped_by": self.stopped_by, "one_output": self.fast is self.blend}
         files["run.json"] = json.dumps(run).encode()
+        if self.joins is not None:
+            files["joins.json"] = self.joins.to_json().encode()
         if self.facts is not None:
             files |= {f"report/{name}": data for name, data in self.facts.to_files().items()}
         return files
@@ -568,6 +597,7 @@ def _rebuilt(
         run_dir=run,
         stopped_by=about["stopped_by"],
         fast=blend if about.get("one_output") else fast,
+        joins=Joins.from_json(files["joins.json"]) if "joins.json" in files else None,
     )
     return made._told_as_fast() if variant == "fast" and quick else made
 

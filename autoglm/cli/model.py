@@ -16,6 +16,8 @@ from autoglm.core.text import say
 if TYPE_CHECKING:
     import pandas as pd
 
+    from autoglm.predictor import Predictor
+
 _MODEL = say(en="Saved model (folder or .aglm), or a run's folder.",
              zh="保存的模型(文件夹或 .aglm)或运行的文件夹。")  # fmt: skip
 
@@ -90,7 +92,7 @@ def predict(options: PredictOptions) -> Answer:
     from autoglm.predictor import load
 
     predictor = load(options.model, variant=options.variant)
-    frame = _read(options)
+    frame = _read(options, predictor)
     made = predictor.predict(frame).to_frame("prediction")
     if options.proba:
         made = pd.concat([made, predictor.predict_proba(frame)], axis=1)
@@ -115,7 +117,7 @@ def evaluate(options: EvaluateOptions) -> Answer:
     from autoglm.predictor import load
 
     predictor = load(options.model, variant=options.variant)
-    scores = predictor.evaluate(_read(options))
+    scores = predictor.evaluate(_read(options, predictor))
     heads = (say(en="metric", zh="指标"), say(en="score", zh="得分"))
     return Answer({"metric": predictor.spec.metric.value, "scores": scores},
                   table(heads, scores.items()))  # fmt: skip
@@ -149,10 +151,12 @@ def leaderboard(options: LeaderboardOptions) -> Answer:
     return Answer(data, frame_table(board, rows=len(board)))
 
 
-def _read(options: _ModelAndFile) -> pd.DataFrame:
+def _read(options: _ModelAndFile, predictor: Predictor) -> pd.DataFrame:
     from autoglm.cli._console import note
     from autoglm.dataflow.read import read_table
 
+    if Path(options.file).is_dir():
+        return predictor.joined(options.file)
     read = read_table(options.file, query=options.query, sheet=options.sheet)
     for line in read.notes:
         note(options, line)

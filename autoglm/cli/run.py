@@ -131,6 +131,11 @@ class RunOptions(Common):
     ] = None  # fmt: skip
     query: Query = None
     sheet: Sheet = None
+    main: Annotated[
+        str | None,
+        typer.Option(help=say(en="Of several tables the one to predict.",
+                              zh="多张表中要预测的那张。")),
+    ] = None  # fmt: skip
     planner: Annotated[
         Literal["auto", "rules", "model"] | None,
         typer.Option(help=say(en="Who reads the sentence: rules, or a language model beside them.",
@@ -265,6 +270,7 @@ def _task_options(options: RunOptions) -> TaskOptions:
         "interpretable": options.interpretable or None,
         "query": options.query,
         "sheet": options.sheet,
+        "main": options.main,
         "planner": options.planner,
         "llm": options.llm,
     }

@@ -23,6 +23,25 @@ _UNIT_MS = {unit: 1e3 * seconds for unit, seconds in _UNIT_SECONDS.items()} | {"
 _UNIT_MB = {"": 1.0, "b": 1e-6, "k": 1e-3, "kb": 1e-3, "m": 1.0, "mb": 1.0, "g": 1e3, "gb": 1e3}
 
 
+class Loading:
+    """Seconds that loading the package took: a person who waits for a run waits for that too."""
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Add the time of an import."""
+        self._seconds += seconds
+
+    def take(self) -> float:
+        """Return what was not counted yet."""
+        taken, self._seconds = self._seconds, 0.0
+        return taken
+
+
+LOADING = Loading()
+
+
 def parse_duration(text: str | float) -> float:
     """Return a duration in seconds; a bare number is seconds.
 

@@ -91,6 +91,9 @@ class Settings(BaseModel):
     planner
         Who reads the sentence of a run: "auto" (the rules, and beside them a language model where
         one is set), "rules", or "model" (an error where none is set).
+    features
+        Who proposes columns that are computed from others and tested: "auto" (rules, and a
+        language model where one is set), "rules" or "off".
     llm
         Language model: its name at a service, the folder of a model, "local:NAME" for one of the
         Hub, "scripted:FILE", or "auto" for the one whose key is set.
@@ -130,6 +133,7 @@ class Settings(BaseModel):
     portfolio: str = Field(default="learned", min_length=1)
     meta_store: str = Field(default="on", min_length=1)
     planner: Literal["auto", "rules", "model"] = "auto"
+    features: Literal["auto", "rules", "off"] = "off"
     llm: str = Field(default="auto", min_length=1)
     llm_base_url: str | None = Field(default=None, min_length=1)
     llm_timeout: Annotated[float, BeforeValidator(parse_duration)] = 120.0

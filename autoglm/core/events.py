@@ -18,6 +18,7 @@ from typing import Any
 EVENTS: dict[str, str] = {
     "run_started": "run, time_limit_s, workers, elapsed_s",
     "data_ready": "rows, columns, features, seconds",
+    "features_derived": "tried, kept, reasons",
     "order_chosen": "first, past_runs, reasons",
     "trial_started": "trial, learner, params",
     "fold_finished": "trial, learner, fold, score, seconds",

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from autoglm.dataflow._flat_text import FlatText
 from autoglm.dataflow.clean import Cleaner
+from autoglm.dataflow.columns import NUMERIC_KINDS
 from autoglm.dataflow.encode import DAY_S, LARGEST, Category, Encoder, folded
-from autoglm.dataflow.parse import cell_reader
+from autoglm.dataflow.parse import ParseRule, RuleKind, cell_reader
 
 Floats = NDArray[np.float32]
 
@@ -32,6 +33,7 @@ _PLAIN = frozenset(
 _NAN = float("nan")
 _MOST = 1e6
 _EPOCH_DAY = dt.date(1970, 1, 1).toordinal()
+_RULES: dict[str, RuleKind] = {"number": "number", "category": "string"}
 #: What an encoder consists of, as far as it is known here.
 _PARTS = ("numbers", "dates", "categories", "scaling", "text", "spans", "cycles")
 
@@ -84,6 +86,10 @@ class FlatRow:
         self.views = frozenset(views)
         place = {name: i for i, name in enumerate(cleaner.inputs)}
         rules = cleaner.rules
+        self._derived = _Computed(cleaner, place) if cleaner.derived else None
+        for one in cleaner.derived:
+            place[one.name] = len(place)
+            rules[one.name] = (one.kind, ParseRule(kind=_RULES[one.kind]))
         self._numbers = _Numbers([(place[n], *rules[n]) for n in encoder.numbers])
         self._dates = _Dates(encoder, place, rules) if encoder.dates else None
         self._categories = [
@@ -118,6 +124,8 @@ class FlatRow:
         Unusual
             When the row has to go the ordinary way.
         """
+        if self._derived is not None:
+            cells = [*cells, *self._derived(cells)]
         tree = np.empty(self._width, np.float32)
         at = len(self._numbers)
         tree[:at] = self._numbers(cells)
@@ -138,6 +146,27 @@ class FlatRow:
         if "sparse" in self.views:
             out["sparse"] = SparseRow(dense, terms[0], terms[1], self._n_terms)
         return out
+
+
+class _Computed:
+    """The cells of columns that are computed from others."""
+
+    def __init__(self, cleaner: Cleaner, place: dict[str, int]) -> None:
+        needed = dict.fromkeys(name for one in cleaner.derived for name in one.inputs)
+        kinds = {name: cleaner.rules[name][0] for name in needed}
+        self._cells = [
+            (name, place[name], cell_reader(*cleaner.rules[name]), kinds[name] in NUMERIC_KINDS)
+            for name in needed
+        ]
+        self._values = [one.of_row() for one in cleaner.derived]
+
+    def __call__(self, cells: Sequence[Any]) -> list[Any]:
+        """Return the values, given the cells of the columns of the table."""
+        known: dict[str, Any] = {}
+        for name, at, read, numeric in self._cells:
+            value = read(cells[at])
+            known[name] = _NAN if numeric and not -math.inf < value < math.inf else value
+        return [value(known) for value in self._values]
 
 
 class _Numbers:

@@ -19,6 +19,7 @@ from autoglm.dataflow._plan_cleaning import plan_cleaning as plan_cleaning
 from autoglm.dataflow._rows import Rows as Rows
 from autoglm.dataflow._rows import missing_columns, take_cells
 from autoglm.dataflow.columns import Column, Columns, Kind
+from autoglm.dataflow.derive import Derived
 from autoglm.dataflow.parse import (
     Cells,
     ParseRule,
@@ -90,6 +91,8 @@ class Cleaner:
         The columns that rows must have.
     target
         Name of the target column, or None.
+    derived
+        Columns that are computed from the others.
 
     Examples
     --------
@@ -101,9 +104,15 @@ class Cleaner:
     [1000.0]
     """
 
-    def __init__(self, features: Sequence[_Feature], target: _Target | None) -> None:
+    def __init__(
+        self,
+        features: Sequence[_Feature],
+        target: _Target | None,
+        derived: Sequence[Derived] = (),
+    ) -> None:
         self._features = tuple(features)
         self._target = target
+        self.derived = tuple(derived)
         self.kinds: dict[str, Kind] = {f.name: f.kind for f in features}
         self.inputs: list[str] = list(self.kinds)
         self.target: str | None = target.name if target else None
@@ -154,6 +163,10 @@ class Cleaner:
                     drop_duplicates="drop_duplicate_rows" in names),
         )  # fmt: skip
 
+    def with_derived(self, derived: Sequence[Derived]) -> Self:
+        """Return a cleaner that computes columns from the others too."""
+        return type(self)(self._features, self._target, derived)
+
     @property
     def rules(self) -> dict[str, tuple[Kind, ParseRule]]:
         """How each column is read, by name: its kind, and the rule for its cells."""
@@ -188,6 +201,9 @@ class Cleaner:
         else:
             for feature, column in zip(self._features, cells, strict=True):
                 by_name[feature.name] = Column(feature.kind, feature.read(column))
+        if self.derived:
+            base = Columns(dict(by_name), n_rows)
+            by_name |= {one.name: one.column(base) for one in self.derived}
         return Columns(by_name, n_rows)
 
     def target_values(self, frame: Rows) -> tuple[NDArray[Any], NDArray[np.bool_]]:
@@ -234,6 +250,8 @@ class Cleaner:
             **self._target.__dict__, "rule": self._target.rule.model_dump(exclude_defaults=True)
         }  # fmt: skip
         content = {"format_version": _FORMAT_VERSION, "features": features, "target": target}
+        if self.derived:
+            content["derived"] = [one.model_dump(mode="json") for one in self.derived]
         return json.dumps(content, ensure_ascii=False)
 
     @classmethod
@@ -247,7 +265,8 @@ class Cleaner:
         about = data["target"]
         if about is not None:
             about = _Target(**about | {"rule": ParseRule.model_validate(about["rule"])})
-        return cls(features, about)
+        derived = [Derived.model_validate(one) for one in data.get("derived", ())]
+        return cls(features, about, derived)
 
 
 def _check(action: CleanAction, profile: TableProfile) -> None:

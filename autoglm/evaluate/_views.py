@@ -13,7 +13,7 @@ from autoglm.core.text import say
 from autoglm.dataflow.profile import ColumnProfile, TableProfile
 from autoglm.evaluate._svg import number, percent, shorten
 from autoglm.evaluate.advice import group_title, stress_title
-from autoglm.evaluate.facts import Candidate, Receipt, ReportFacts, Spot
+from autoglm.evaluate.facts import Candidate, Computed, Receipt, ReportFacts, Spot
 from autoglm.evaluate.metrics import Metric
 from autoglm.evaluate.strips import bar_strip, quantile_strip, share_strip
 
@@ -296,6 +296,19 @@ def receipt_rows(receipts: Sequence[Receipt]) -> list[Row]:
         actual = number(r.actual, 4 if r.name == "score" else 3)
         rows.append(Row((receipt_title(r.name), planned, actual, fast, _verdict(r)), mark=mark))
     return rows
+
+
+def computed_rows(computed: Sequence[Computed]) -> list[Row]:
+    """Return expression, reason, gain and cost of each computed column."""
+    return [
+        Row((
+            one.text,
+            one.reason,
+            "" if one.gain is None else percent(one.gain, 2),
+            "" if one.cost_ms is None else number(one.cost_ms, 3),
+        ))
+        for one in computed
+    ]  # fmt: skip
 
 
 def _verdict(receipt: Receipt) -> str:

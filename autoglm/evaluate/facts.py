@@ -76,6 +76,28 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Computed:
+    """A column that is computed from others.
+
+    Attributes
+    ----------
+    text
+        The expression.
+    reason
+        Why it was proposed.
+    gain
+        Share of the loss that it took away out of fold when it was tested; None if it was not.
+    cost_ms
+        Milliseconds for 1,000 rows.
+    """
+
+    text: str
+    reason: str = ""
+    gain: float | None = None
+    cost_ms: float | None = None
+
+
+@dataclass(frozen=True)
 class Receipt:
     """One limit: what was planned and what was measured.
 
@@ -190,6 +212,8 @@ class ReportFacts:
         Limits planned and measured.
     frontier
         Models that the run could give, accuracy against latency and size.
+    computed
+        Columns that are computed from others.
     n_folds
         Folds of the cross-validation; None when it is not known.
     stopped_by
@@ -216,6 +240,7 @@ class ReportFacts:
     history: Sequence[Step] = ()
     receipts: Sequence[Receipt] = ()
     frontier: Sequence[Spot] = ()
+    computed: Sequence[Computed] = ()
     n_folds: int | None = None
     stopped_by: str = ""
     model: Mapping[str, str | int | float] = field(default_factory=dict)
@@ -275,6 +300,7 @@ _LISTS: dict[str, type[Any]] = {
     "history": Step,
     "receipts": Receipt,
     "frontier": Spot,
+    "computed": Computed,
 }
 _PLAIN = ("classes", "score", "n_folds", "stopped_by", "model", "created")
 

@@ -133,6 +133,7 @@ def _context(facts: ReportFacts) -> dict[str, Any]:
         "task": views.task_rows(spec),
         "columns": views.column_rows(profile, spec.target.value, important) if profile else [],
         "findings": list(views.finding_rows(facts)),
+        "computed": views.computed_rows(facts.computed),
         "candidates": views.candidate_rows(facts.leaderboard, wanted),
         "importance": views.importance_rows(facts),
         "stresses": views.stress_rows(facts),

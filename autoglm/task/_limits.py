@@ -34,9 +34,9 @@ _NUMBER = (
 )
 _DURATION = re.compile(
     _NUMBER + r"[\s-]*个?(?P<half>半)?"
-    r"(?P<u>毫秒|秒钟?|分钟|刻钟|小时|钟头|分(?=内|之内|以内)"
+    r"(?P<u>毫秒|秒钟?|分钟|刻钟|小时|钟头|分(?=内|之内|以内|半)"
     r"|(?:ms|milli-?seconds?|seconds?|secs?|s|minutes?|mins?|min|hours?|hrs?|h)(?![a-z0-9_]))"
-    r"(?P<later>半)?",
+    r"(?P<later>半钟?)?",
     re.IGNORECASE,
 )
 _SIZE = re.compile(
@@ -48,6 +48,12 @@ _BOUND_BEFORE, _BOUND_AFTER = phrases("limit.bound_before"), phrases("limit.boun
 _HORIZON_BEFORE = phrases("limit.horizon_before")
 _PER_PREDICTION, _ANSWER = phrases("limit.per_prediction"), phrases("limit.answer")
 _MEMORY, _MODEL_SIZE = phrases("limit.memory"), phrases("limit.model_size")
+_AGAIN = re.compile(
+    r"(?:\b(?:make|call)\s+(?:it|that)\s+|\b(?:better|rather)\s+(?:say\s+|make\s+it\s+)?"
+    r"|(?:改|换)(?:成|为)|还是(?:给|改成)?)"
+    rf"{_NUMBER.replace('(?=[' + chr(92) + 's-])', chr(92) + 'b')}",
+    re.IGNORECASE,
+)
 _EDGES = re.compile(r"[,;!?。;\n]|\.(?=\s|$)")
 
 
@@ -64,8 +70,34 @@ class Limit:
 
 def find(text: str) -> list[Limit]:
     """Return the limits that a normalised sentence sets, in order."""
+    found = _said(text)
+    kept = [x for x in found if not any(_replaces(x, other) for other in found)]
+    return sorted(kept, key=lambda limit: limit.start)
+
+
+def _said(text: str) -> list[Limit]:
+    """Return every limit that is said, those taken back too."""
     found = [*_durations(text), *_sizes(text)]
-    return sorted(found, key=lambda limit: limit.start)
+    return found + [again for limit in found for again in _said_again(text, limit)]
+
+
+def _said_again(text: str, limit: Limit) -> Iterator[Limit]:
+    """Yield what a second thought puts in place of a limit: "10 minutes ... make it three"."""
+    again = _AGAIN.search(text, limit.end)
+    first = re.match(_NUMBER, limit.words)
+    if again is None or first is None or number(first["n"]) <= 0:
+        return
+    for later in _DURATION.finditer(text, limit.end):
+        if later.start() <= again.end("n") and later.end() >= again.start("n"):
+            return  # it has a unit of its own
+    unit = limit.value / number(first["n"])
+    value = round(number(again["n"]) * unit, 6)
+    yield Limit(limit.field, value, again.group().strip(), *again.span())
+
+
+def _replaces(limit: Limit, other: Limit) -> bool:
+    """Return whether a later limit takes the place of an earlier one."""
+    return limit.field == other.field and limit.end <= other.start
 
 
 @dataclass(frozen=True)
@@ -91,7 +123,7 @@ def amounts(text: str) -> Iterator[Amount]:
 
 def spans(text: str) -> Iterator[tuple[int, int]]:
     """Yield where limits are said."""
-    for limit in find(text):
+    for limit in _said(text):
         yield limit.start, limit.end
 
 

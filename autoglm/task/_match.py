@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,9 +20,10 @@ _WHOLE, _PER_WORD = 1.0, 0.02
 _SCATTERED, _PER_OTHER_WORD = 0.97, 0.05
 
 # Words of a column name that say little of what it is about.
-_FILLERS = word_set(
+FILLERS = word_set(
     "is has was nbr nr flag ind indicator num no n of the a an total avg mean median average x y z",
     "col column var feature field value code in per by at to for and or on from with ever used id",
+    "reported detected observed occurred happened",
     "type status 是否 的 有无 字段 总 号 编号 平均 列 合计",
 )
 _FILLER_WEIGHT = 0.12
@@ -73,7 +74,7 @@ def name_of(text: str) -> Name:
     """Take a column name or a value apart."""
     found = lexicon().words(text)
     singles = tuple(w for w in found if w.length == 1)
-    weights = tuple(_FILLER_WEIGHT if w.text in _FILLERS else 1.0 for w in singles)
+    weights = tuple(_FILLER_WEIGHT if w.text in FILLERS else 1.0 for w in singles)
     return Name(text, singles, weights, tuple(w for w in found if w.length > 1))
 
 
@@ -180,24 +181,30 @@ def _scattered(
 
 def _verbatim(name: Name, reading: Reading, weights: Mapping[Role, float]) -> Mention:
     """Find a name as it is written: names of signs, single letters, unknown Chinese words."""
+    best = Mention(0.0)
     raw = normal(name.column).strip()
     if not raw or raw.lower() not in reading.lower:
-        return Mention(0.0)
+        return best
+    size = max(1, len(name.words))
+    for start, end, quoted in written(name.column, reading.text):
+        role = reading.roles[start]
+        role = "open" if role == "none" and quoted else role
+        strength = 0.9 if raw in ("a", "I") and not quoted else _WHOLE + _PER_WORD * size
+        strength = (strength + (0.05 if quoted else 0.01)) * weights.get(role, 0.0)
+        best = max(best, Mention(strength, (reading.text[start:end],), role), key=_strength)
+    return best
+
+
+def written(name: str, text: str) -> Iterator[tuple[int, int, bool]]:
+    """Yield where a name stands in a normalised text as it is written, and whether in quotes."""
+    raw = normal(name).strip()
     short = len(raw) == 1 and raw.isascii()
     flags = 0 if short and raw.isupper() else re.IGNORECASE
     edge = r"[A-Za-z0-9_]"
-    left = rf"(?<!{edge})(?<!')" if re.match(edge, raw) else ""
-    right = rf"(?!{edge}|')" if re.match(edge, raw[-1]) else ""
-    best = Mention(0.0)
-    for found in re.finditer(left + re.escape(raw) + right, reading.text, flags):
-        quoted = reading.text[max(0, found.start() - 1)] in "\"'`“「《["
-        role = reading.roles[found.start()]
-        role = "open" if role == "none" and quoted else role
-        size = max(1, len(name.words))
-        strength = 0.9 if short and raw in "aI" and not quoted else _WHOLE + _PER_WORD * size
-        strength = (strength + (0.05 if quoted else 0.01)) * weights.get(role, 0.0)
-        best = max(best, Mention(strength, (found.group(),), role), key=_strength)
-    return best
+    left = rf"(?<!{edge})(?<!{edge}')" if re.match(edge, raw) else ""
+    right = rf"(?!{edge}|'{edge})" if raw and re.match(edge, raw[-1]) else ""
+    for found in re.finditer(left + re.escape(raw) + right, text, flags) if raw else ():
+        yield *found.span(), text[max(0, found.start() - 1)] in "\"'`“「《["
 
 
 def likeness(wanted: Word, written: Word) -> float:
@@ -271,3 +278,41 @@ def telling(value: str) -> bool:
 def _content(name: Name) -> Name:
     """Return a value's name with every word counted in full."""
     return Name(name.column, name.words, (1.0,) * len(name.words), name.phrases)
+
+
+def positive_named(column: ColumnProfile, reading: Reading) -> str | None:
+    """Return the value of a column that the sentence names as the positive class, or None."""
+    for start, end in reading.stretches("positive"):
+        stretch = reading.text[start:end]
+        for value, _ in sorted(column.top, key=lambda pair: -len(pair[0])):
+            if any(True for _ in written(value, stretch)):
+                return value
+    return None
+
+
+#: Three names or more, or two with "or" between them.
+_CHOICES = re.compile(
+    r"(?:[A-Za-z]+\s*(?:,|/|、)\s*(?:or\s+)?){2,}(?:or\s+)?[A-Za-z]+(?:\s+or\s+[A-Za-z]+)?"
+    r"|(?:[A-Za-z]+\s*,\s*)+[A-Za-z]+\s+or\s+[A-Za-z]+|[A-Za-z]+\s+(?:or|versus|vs\.?)\s+[A-Za-z]+",
+    re.IGNORECASE,
+)
+
+
+def values_by_initials(column: ColumnProfile, reading: Reading) -> tuple[str, ...]:
+    """Return the names in the sentence whose beginnings are all the values of a column.
+
+    "Southampton, Cherbourg or Queenstown" names a column with the values S, C and Q.
+    """
+    values = {value.strip().lower() for value, _ in column.top}
+    short = all(value.isalpha() and value.isascii() and len(value) <= 3 for value in values)
+    if column.kind not in ("category", "boolean") or not short or not 2 <= len(values) <= 10:
+        return ()
+    for listed in _CHOICES.finditer(reading.text):
+        names = [w for w in re.findall(r"[A-Za-z]+", listed.group()) if w.lower() not in _LINKS]
+        starts = {value for value in values for w in names if w.lower().startswith(value)}
+        if starts == values and len(names) == len(values):
+            return tuple(names)
+    return ()
+
+
+_LINKS = frozenset({"or", "and", "vs", "versus"})

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 
 from autoglm.core.spec import TaskType
-from autoglm.task._limits import number
-from autoglm.task._phrases import group, phrases
+from autoglm.task import _prices
+from autoglm.task._phrases import group
 
 #: The metrics of each task type; the first is the default.
 METRICS: Mapping[TaskType, tuple[str, ...]] = {
@@ -71,10 +71,8 @@ def miss_ratio(text: str) -> float | None:
     >>> miss_ratio("missing a fraud costs 20 times as much as a false alarm")
     20.0
     """
-    found = phrases("price.miss").search(text)
-    if found is None:
-        return None
-    return number(next(value for value in found.groupdict().values() if value))
+    price = _prices.find(text)
+    return None if price is None else price.ratio
 
 
 def canonical(name: str) -> str | None:

@@ -10,8 +10,8 @@ from autoglm.core.errors import SpecError
 from autoglm.core.spec import Decision, TaskType
 from autoglm.core.text import say
 from autoglm.dataflow.profile import ColumnProfile
-from autoglm.task import _measures
-from autoglm.task._match import values_mentioned
+from autoglm.task import _cues, _measures
+from autoglm.task._match import positive_named, values_mentioned
 from autoglm.task._reading import Reading
 from autoglm.task._target import ROLE_WEIGHTS
 from autoglm.task._words import word_set
@@ -44,7 +44,7 @@ def choose_metric(
         When the sentence names a metric that does not fit the target.
     """
     ratio = _measures.miss_ratio(reading.text) if task_type == "binary" else None
-    named = _measures.named(reading.text)
+    named = _standing(reading)
     if named:
         yield "metric", _named(named, task_type, target)
     elif ratio is not None:
@@ -55,6 +55,15 @@ def choose_metric(
     if ratio is not None:
         why = say(en="said in the sentence", zh="句子中说明")
         yield "false_negative_cost", Decision[Any](value=ratio, source="sentence", reason=why)
+
+
+def _standing(reading: Reading) -> list[tuple[str, tuple[int, int]]]:
+    """Return the metrics that are named, without those that a second thought takes back."""
+    named = _measures.named(reading.text)
+    for turn in _cues.SECOND_THOUGHT.finditer(reading.text):
+        later = [found for found in named if found[1][0] >= turn.start()]
+        named = later or named
+    return named
 
 
 def fitting(metric: str, task_type: TaskType) -> str | None:
@@ -118,6 +127,13 @@ def choose_positive(reading: Reading, target: ColumnProfile) -> Decision[Any] | 
     values = [value for value, _ in target.top]
     if len(values) != 2:
         return None
+    named = positive_named(target, reading)
+    if named is not None:
+        return Decision[Any](
+            value=named, source="sentence", confidence=0.95,
+            reason=say(en=f'the sentence names "{named}" as the positive class',
+                       zh=f"句子把“{named}”作为正类"),
+        )  # fmt: skip
     said = list(values_mentioned(target, reading, ROLE_WEIGHTS))
     if len(said) == 1 and not _is_quiet(said[0]):
         return Decision[Any](

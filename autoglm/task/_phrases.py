@@ -24,7 +24,7 @@ def group(prefix: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
     Examples
     --------
     >>> [role for role, _ in group("behind")]
-    ['named', 'drop', 'group']
+    ['named', 'only', 'drop', 'unwanted', 'group']
     """
     start = f"{prefix}."
     return tuple(

@@ -8,22 +8,24 @@ from typing import Any
 
 from autoglm.core.spec import Decision, Split, TaskType
 from autoglm.core.text import say
-from autoglm.dataflow.profile import ColumnProfile, TableProfile
+from autoglm.dataflow.profile import TableProfile
 from autoglm.task import _cues
 from autoglm.task._cues import Role
-from autoglm.task._match import Mention, mention, name_of
+from autoglm.task._match import mention, name_of
 from autoglm.task._phrases import phrases
 from autoglm.task._reading import Clause, Reading
+from autoglm.task._refer import can_group, content, groups_said, later, times_said, togethers
+from autoglm.task._spots import spots
 from autoglm.task._words import word_set
 from autoglm.task.lexicon import lexicon
 
-_DROP_ENOUGH, _GROUP_ENOUGH = 0.8, 0.5
-_DROPPED: Mapping[Role, float] = {"drop": 1.0}
+_GROUP_ENOUGH = 0.5
 _ANYWHERE: Mapping[Role, float] = {"open": 1.0}
 _ALL_OTHERS, _IDS = phrases("columns.all_others"), phrases("columns.ids")
+_REST = phrases("columns.rest")
 _TIME_NAME = phrases("columns.time")
 _NO_GROUP = word_set(
-    "time date row rows data way type order model 时间 日期 行 数据 先后 时序",
+    "time date row rows data way type order model side one sides fold 时间 日期 行 数据 先后 时序",
 )
 
 
@@ -33,39 +35,46 @@ def left_out(reading: Reading, profile: TableProfile, target: str) -> Decision[A
     When it wants something left out that is no column, the decision's confidence is low and
     its reason says so.
     """
-    spans = reading.spans("drop")
+    kept = _only(reading, profile)
+    stretches = reading.stretches("drop")
+    spans = reading.spans("drop") + (reading.spans("only") if kept else [])
     if not spans:
         return None
-    found: dict[str, Mention] = {}
-    for name in profile.columns:
-        said = mention(name_of(name), reading, _DROPPED)
-        if name != target and said.strength >= _DROP_ENOUGH:
-            found[name] = said
-    chosen = _best_only(found) | _whole_groups(spans, profile, target)
-    if any(_IDS.search(span) for span in spans) and not any(map(_IDS.search, map(_spaced, chosen))):
-        chosen |= {name for name in profile.of_kind("id") if name != target}
-    names = tuple(name for name in profile.columns if name in chosen)
+    chosen = {s.column for a, b in stretches for s in spots(reading, profile, a, b)}
+    chosen |= _whole_groups(reading.spans("drop"), profile, target)
+    if any(_IDS.search(span) for span in reading.spans("drop")) and not any(
+        map(_IDS.search, map(_spaced, chosen))
+    ):
+        chosen |= set(profile.of_kind("id"))
+    if kept:
+        chosen |= set(profile.columns) - kept
+    names = tuple(name for name in profile.columns if name in chosen and name != target)
     if not names:
         return _no_such_column(spans, reading, profile)
     shown = ", ".join(spans)
     return Decision[Any](
         value=names, source="sentence", confidence=0.9,
-        reason=say(en=f'the sentence leaves out "{shown}"', zh=f"句子要求不用“{shown}”"),
+        reason=say(en=f'the sentence leaves out "{shown}"', zh=f"句子要求不用“{shown}”")
+        if not kept else say(en="the sentence names the only columns to use",
+                             zh="句子点名了只用哪些列"),
     )  # fmt: skip
+
+
+def _only(reading: Reading, profile: TableProfile) -> set[str]:
+    """Return the only columns to be used, with those that split the rows; none where not said."""
+    rest = any(
+        _REST.search(span) and not content(_REST.sub(" ", span)) for span in reading.spans("drop")
+    )
+    stretches = reading.stretches("only") or (reading.stretches("feature") if rest else [])
+    if not stretches and rest:
+        stretches = [s for role in ("open", "target") for s in reading.stretches(role)]
+    kept = {s.column for a, b in stretches for s in spots(reading, profile, a, b)}
+    split = {s.column for a, b in reading.stretches("group") for s in spots(reading, profile, a, b)}
+    return kept | split if kept else set()
 
 
 def _spaced(name: str) -> str:
     return " ".join(word.text for word in name_of(name).words)
-
-
-def _best_only(found: Mapping[str, Mention]) -> set[str]:
-    """Leave away names that are only like words by which another is named in full."""
-    whole = {name for name, said in found.items() if said.strength >= 1.0}
-    taken = {word.lower() for name in whole for word in found[name].words}
-    return {
-        name for name, said in found.items()
-        if name in whole or not taken.issuperset(word.lower() for word in said.words)
-    }  # fmt: skip
 
 
 def _whole_groups(spans: list[str], profile: TableProfile, target: str) -> set[str]:
@@ -124,38 +133,56 @@ def _decision(value: Split, reason: str, source: Any) -> Decision[Any]:
 def _time_split(
     reading: Reading, profile: TableProfile, target: str
 ) -> dict[str, Decision[Any]] | None:
-    asked = reading.says(_cues.BY_TIME)
-    forecast = asked or reading.says(_cues.FORECAST)
+    asked = next((reading.text[a:b].strip() for a, b in later(reading)), None)
+    ahead = reading.says(_cues.FORECAST)
+    forecast = asked or (ahead.group() if ahead else None)
     dates = [n for n in profile.of_kind("date") if n != target]
+    said = [n for n in times_said(reading, profile) if n != target] if asked else []
     if asked and not dates:
-        dates = [
+        dates = said or [
             n for n, c in profile.columns.items()
             if c.kind == "number" and n != target and _TIME_NAME.search(n.strip().lower())
         ][:1]  # fmt: skip
     if forecast is None or not (dates or asked):
         return None
-    why = say(en=f'the sentence says "{forecast.group()}"', zh=f"句子说“{forecast.group()}”")
+    why = say(en=f'the sentence says "{forecast}"', zh=f"句子说“{forecast}”")
     split = _decision("time", why, "sentence")
     if not dates:
         return {"split": split}  # rows are then taken to stand in order of time
-    best = max(dates, key=lambda n: mention(name_of(n), reading, _ANYWHERE).strength)
+    best = (
+        said[0] if said
+        else max(dates, key=lambda n: mention(name_of(n), reading, _ANYWHERE).strength)
+    )  # fmt: skip
     why = say(en=f"{best} dates the rows", zh=f"{best} 是各行的时间")
     return {"split": split, "time_column": Decision[Any](value=best, source="profile", reason=why)}
 
 
 def _group_column(reading: Reading, profile: TableProfile, target: str) -> Decision[Any] | None:
-    for found in _cues.GROUPS.finditer(reading.text):
-        words = next(value for value in found.groupdict().values() if value).strip()
+    for start, end, found in groups_said(reading, profile):
+        for spot in found:
+            if spot.column != target:
+                return _grouped(spot.column, reading.text[start:end].strip(" ,;.!?。"))
+    for clause in togethers(reading):
+        words = reading.text[clause.start : clause.end].strip(" ,;.!?。")
+        best, strength = _entity_column(words, profile, target)
+        if best is not None and strength >= _GROUP_ENOUGH:
+            return _grouped(best, words)
+    for cue in _cues.GROUPS.finditer(reading.text):
+        words = next(value for value in cue.groupdict().values() if value).strip()
         if words.split()[0].lower() in _NO_GROUP or words in _NO_GROUP:
             continue
         best, strength = _entity_column(words, profile, target)
         if best is not None and strength >= _GROUP_ENOUGH:
-            return Decision[Any](
-                value=best, source="sentence", confidence=0.85,
-                reason=say(en=f'rows of one {best} belong together ("{found.group().strip()}")',
-                           zh=f"同一 {best} 的行属于一组(“{found.group().strip()}”)"),
-            )  # fmt: skip
+            return _grouped(best, cue.group().strip())
     return None
+
+
+def _grouped(column: str, words: str) -> Decision[Any]:
+    return Decision[Any](
+        value=column, source="sentence", confidence=0.85,
+        reason=say(en=f'rows of one {column} belong together ("{words}")',
+                   zh=f"同一 {column} 的行属于一组(“{words}”)"),
+    )  # fmt: skip
 
 
 def _entity_column(words: str, profile: TableProfile, target: str) -> tuple[str | None, float]:
@@ -166,20 +193,13 @@ def _entity_column(words: str, profile: TableProfile, target: str) -> tuple[str 
     part = Reading(words, everywhere, (clause,))
     best, most = None, 0.0
     for name, column in profile.columns.items():
-        if name == target or not _can_group(column):
+        if name == target or not can_group(column):
             continue
         strength = mention(name_of(name), part, _ANYWHERE).strength
         named_id = 0.05 * bool(re.search(r"id|no|code|编号|号|$^", name.lower()))
         if strength + named_id > most and strength > 0:
             best, most = name, strength + named_id
     return best, most
-
-
-def _can_group(column: ColumnProfile) -> bool:
-    if column.kind not in ("id", "category", "number", "text") or not column.n_rows:
-        return False
-    whole = column.kind != "number" or column.integer
-    return whole and 5 <= column.n_unique <= 0.9 * column.n_rows
 
 
 def interpretable(reading: Reading) -> Decision[Any] | None:

@@ -12,13 +12,24 @@ from autoglm.core.text import say
 from autoglm.dataflow.profile import ColumnProfile, TableProfile
 from autoglm.task import _cues, _measures
 from autoglm.task._cues import Role
-from autoglm.task._match import Mention, mention, name_of, values_mentioned
+from autoglm.task._match import (
+    Mention,
+    mention,
+    name_of,
+    positive_named,
+    telling,
+    values_by_initials,
+    values_mentioned,
+    written,
+)
 from autoglm.task._reading import Reading
+from autoglm.task._spots import spots
 from autoglm.task._words import word_set
 
 #: What a word counts for when the target is looked for.
 ROLE_WEIGHTS: Mapping[Role, float] = {
     "named": 1.2, "target": 1.0, "open": 0.85, "context": 0.6, "feature": 0.3, "group": 0.1,
+    "positive": 1.0, "aside": 0.6,
 }  # fmt: skip
 
 _LABELS = word_set(
@@ -31,7 +42,8 @@ _LABEL_PRIOR, _LAST_PRIOR, _FIRST_PRIOR = 0.5, 0.4, 0.3
 _ODD_KIND = 0.35
 #: What a column counts for that the sentence wants left out elsewhere.
 _LEFT_OUT = 0.3
-_DROPPED: Mapping[Role, float] = {"drop": 1.0}
+#: What values count for: named as the positive class, by their initials, "yes" in a label column.
+_POSITIVE, _INITIALS, _ANSWER, _ALL_VALUES = 1.1, 1.0, 0.9, 1.08
 _UNDERSTOOD, _CLOSE = 0.45, 0.06
 _MAX_CLASSES = 200
 _FEW_NUMBERS, _MANY_NUMBERS = 20, 50
@@ -40,7 +52,12 @@ _SCALES = word_set(
     "quality qual cond satisfaction score rating points stars count cnt number qty age rank year",
     "price rings grade level 质量 评分 得分 分数 数量 年龄 次数 星级 等级",
 )
-_ROW_NUMBER = re.compile(r"(?:^|[\s_.-])(?:id|no|nr|number|code|index)$|号$|代码$|rownames")
+#: Who says what is to be used wants a model.
+_WISHES: frozenset[Role] = frozenset({"drop", "only", "feature", "positive", "aside"})
+_ROW_NUMBER = re.compile(
+    r"(?:^|[\s_.-])(?:id|no|nr|number|code|index)$|号$|代码$|rownames|[\u4e00-\u9fff]id$"
+)
+_CAMEL_NUMBER = re.compile(r"(?<=[a-z])(?:ID|Id)$")
 
 
 @dataclass(frozen=True)
@@ -58,13 +75,15 @@ class _Wanted:
     """What the sentence asks for, and where the column stands.
 
     `kind` is "classes", "numbers" or ""; `misfit` what a column of the other kind counts for;
-    `event` whether it asks for something that happens or not; `place` is "first", "last" or "".
+    `event` whether it asks for something that happens or not; `place` is "first", "last" or "";
+    `dropped` whether the sentence leaves the column out by name.
     """
 
     kind: str
     misfit: float
     event: bool
     place: str
+    dropped: bool
 
 
 def classes_like(column: ColumnProfile) -> bool:
@@ -105,19 +124,26 @@ def rank(reading: Reading, profile: TableProfile) -> list[Candidate]:
     misfit = 0.3 if metric_kind(reading) else 0.6
     names = list(profile.columns)
     out = []
+    dropped = {
+        spot.column
+        for start, end in reading.stretches("drop")
+        for spot in spots(reading, profile, start, end)
+        if spot.strength >= 1.0
+    }
     for position, column in enumerate(profile.columns.values()):
         if column.kind == "constant":
             continue
         place = "last" if position == len(names) - 1 else "first" if position == 0 else ""
-        out.append(_candidate(column, reading, weights, _Wanted(wants, misfit, event, place)))
+        wanted = _Wanted(wants, misfit, event, place, column.name in dropped)
+        out.append(_candidate(column, reading, weights, wanted))
     return sorted(out, key=lambda c: -c.score)
 
 
 def wanted_kind(reading: Reading) -> str:
     """Return "classes", "numbers" or "" by what the sentence asks for."""
     by_metric = metric_kind(reading)
-    classes = len(_cues.ASKS_CLASSES.findall(reading.text))
-    numbers = len(_cues.ASKS_NUMBERS.findall(reading.text))
+    classes = len(_cues.ASKS_CLASSES.findall(reading.question))
+    numbers = len(_cues.ASKS_NUMBERS.findall(reading.question))
     by_words = "" if classes == numbers else "classes" if classes > numbers else "numbers"
     return by_metric or by_words
 
@@ -133,7 +159,12 @@ def metric_kind(reading: Reading) -> str:
 
 def _asks(reading: Reading) -> bool:
     cues = (_cues.ASKS_ANYTHING, *(pattern for role, pattern in _cues.AHEAD if role == "target"))
-    return "named" in reading.roles or any(map(reading.says, cues))
+    return (
+        "named" in reading.roles
+        or any(map(reading.says, cues))
+        or not _WISHES.isdisjoint(reading.roles)
+        or bool(_measures.named(reading.text))  # who names a metric wants a model
+    )
 
 
 def _candidate(
@@ -147,7 +178,7 @@ def _candidate(
     other = min(by_name.strength, by_value.strength)
     whole = by_name.strength >= 1.0 and by_name.role in ("named", "target")
     lifted = 0.45 if by_name.role == "target" and fit == _ODD_KIND else 0.85
-    if by_name.role != "named" and mention(name, reading, _DROPPED).strength >= 1.0:
+    if by_name.role != "named" and wanted.dropped:
         fit, whole = fit * _LEFT_OUT, False
     score = (found.strength + 0.15 * other) * (max(fit, lifted) if whole else fit)
     prior, why = _prior(column, wanted)
@@ -158,7 +189,7 @@ def _candidate(
 
 def _fit(column: ColumnProfile, wanted: _Wanted) -> float:
     """Return how well the kind of a column suits a target of the wanted kind, 0 to 1."""
-    if column.kind in ("id", "text", "date") or _numbers_rows(column):
+    if column.kind in ("id", "text", "date") or _numbers_rows(column) or _too_many(column):
         return _ODD_KIND
     if wanted.kind == "classes" and not classes_like(column):
         return wanted.misfit
@@ -170,23 +201,45 @@ def _fit(column: ColumnProfile, wanted: _Wanted) -> float:
 
 
 def _numbers_rows(column: ColumnProfile) -> bool:
-    """Return whether the values number the rows, by the name and their being all different."""
+    """Return whether the values number rows or things, by the name and how many there are."""
+    if column.n_rows <= 20:
+        return False
+    if re.search(r"(?:id|编号)$", column.name.lower()) and column.n_unique > _FEW_NUMBERS:
+        return bool(_ROW_NUMBER.search(column.name.lower()) or _CAMEL_NUMBER.search(column.name))
     named = _ROW_NUMBER.search(column.name.lower()) is not None
-    return named and column.n_rows > 20 and column.n_unique > 0.95 * column.n_rows
+    return named and column.n_unique > 0.95 * column.n_rows
 
 
 def _by_value(column: ColumnProfile, reading: Reading, weights: Mapping[Role, float]) -> Mention:
     found = values_mentioned(column, reading, weights)
+    initials = values_by_initials(column, reading)
+    if initials:
+        return Mention(_INITIALS, initials, "target", True)
+    positive = positive_named(column, reading)
+    if positive is not None and (found or not telling(positive)):
+        return Mention(_POSITIVE if found else 0.5, (positive,), "positive", True)
     if not found:
-        return Mention(0.0)
+        return _plain_answer(column, reading)
     # Two values name the choice ("good or bad"); one of two does nearly so; one of many may
     # only describe the rows ("female patients").
     # In a label column a value is what the sentence looks for, whatever else has that name.
     is_label = column.name.strip().lower() in _LABELS
     worth = 1.1 if is_label else 0.9 if len(found) > 1 else 0.75 if column.n_unique == 2 else 0.45
     role_weight = max(weights.get(m.role, 0.0) for m in found.values())
+    if len(found) == column.n_unique > 1 and (len(found) > 2 or reading.says(_cues.CHOICE)):
+        worth, role_weight = _ALL_VALUES, 1.0  # "from France, Germany or Spain"
     words = tuple(word for m in found.values() for word in m.words)
     return Mention(worth * role_weight, words, next(iter(found.values())).role, True)
+
+
+def _plain_answer(column: ColumnProfile, reading: Reading) -> Mention:
+    """Find a label column's "yes" or "no" in the question: "who says yes"."""
+    if column.name.strip().lower() in _LABELS and column.n_unique == 2:
+        for value, _ in column.top:
+            for start, end, _ in written(value, reading.text) if value.isalpha() else ():
+                if reading.roles[start] == "target" and end - start > 1:
+                    return Mention(_ANSWER, (value,), "target", by_value=True)
+    return Mention(0.0)
 
 
 def _prior(column: ColumnProfile, wanted: _Wanted) -> tuple[float, str]:
@@ -297,12 +350,21 @@ def choose_task_type(reading: Reading, column: ColumnProfile) -> Decision[TaskTy
     raise AssertionError(column.kind)
 
 
+def _too_many(column: ColumnProfile) -> bool:
+    """Return whether a column of words has more values than can be classes."""
+    rows = max(1, column.n_rows - column.n_missing)
+    n = column.n_unique
+    if column.kind in ("number", "boolean"):
+        return False
+    return (n > _MAX_CLASSES and n > rows / 5) or (column.kind in ("text", "date") and n > rows / 2)
+
+
 def _type_of_labels(column: ColumnProfile) -> Decision[TaskType]:
     rows = max(1, column.n_rows - column.n_missing)
     n = column.n_unique
     if n < 2:
         raise _one_value(column)
-    if (n > _MAX_CLASSES and n > rows / 5) or (column.kind in ("text", "date") and n > rows / 2):
+    if _too_many(column):
         raise SpecError(
             say(en=f"{column.name} cannot be predicted: it has {n} different values in {rows} rows"
                    " and they are no numbers.",

@@ -61,7 +61,7 @@ class ModelParser:
     """
 
     def __init__(self, model: LanguageModel) -> None:
-        self._model = model
+        self.model = model
 
     def propose(
         self, sentence: str, profile: TableProfile, settled: Mapping[str, Decision[Any]]
@@ -71,7 +71,7 @@ class ModelParser:
         A model that cannot be asked, or gives no answer of the right shape, proposes nothing: the
         event `model_failed` says why.
         """
-        if not sentence.strip() or self._model.prompt_set:
+        if not sentence.strip() or self.model.prompt_set:
             return Proposal({})  # nothing to read; or a model that reads its own prompts alone
         metrics = list(dict.fromkeys(m for group in _measures.METRICS.values() for m in group))
         values = {
@@ -82,9 +82,9 @@ class ModelParser:
         turns = template("understand", current_language(), FOLDER).fill(values)
         request = Request(turns, Sampling(max_tokens=MOST_TOKENS, thinking=False))
         try:
-            found = ask_json(self._model, request, _schema(profile, metrics)).value
+            found = ask_json(self.model, request, _schema(profile, metrics)).value
         except (ModelError, BudgetError) as error:
-            emit("model_failed", model=self._model.name, reason=error.message)
+            emit("model_failed", model=self.model.name, reason=error.message)
             return Proposal({})
         decisions = {
             name: _decision(name, value, sentence)

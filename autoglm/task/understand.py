@@ -21,6 +21,7 @@ from autoglm.dataflow.profile import TableProfile
 from autoglm.task import _limits, _metric, _roles, _target
 from autoglm.task._merge import merged
 from autoglm.task._reading import Reading, read
+from autoglm.task._refer import resolve
 
 #: Flags of the command line that settle a field.
 FLAGS: Mapping[str, str] = {"target": "--target", "task_type": "--task-type", "metric": "--metric"}
@@ -90,7 +91,7 @@ class RuleParser:
         SpecError
             When the sentence fits no column, or contradicts the table.
         """
-        reading = read(sentence)
+        reading = resolve(read(sentence), profile)
         decisions: dict[str, Decision[Any]] = dict(settled)
         if "target" not in decisions:
             decisions["target"] = (
@@ -116,6 +117,7 @@ def understand(
     given: Mapping[str, Any] | None = None,
     ask: Callable[[Question], str] | None = None,
     parser: Parser | None = None,
+    known: Mapping[str, Decision[Any]] | None = None,
 ) -> TaskSpec:
     """Turn a sentence about a table into a task specification.
 
@@ -134,6 +136,8 @@ def understand(
     parser
         Asked besides the rules; field by field the surer of the two stands, and what the parser
         leaves open or gets wrong the rules decide.
+    known
+        Decisions that were made before, by field; what is given stands above them.
 
     Raises
     ------
@@ -146,7 +150,7 @@ def understand(
     """
     language = "zh" if has_chinese(sentence) else "en" if sentence.strip() else current_language()
     with use_language(language):
-        settled = _given(given or {}, profile)
+        settled = dict(known or {}) | _given(given or {}, profile)
         if parser is not None:
             proposed = _valid(parser.propose(sentence, profile, settled), profile)
             settled = merged(proposed, settled, partial(_by_rules, sentence, profile), profile)

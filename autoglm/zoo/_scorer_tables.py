@@ -134,7 +134,7 @@ class Builder:
             columns, at = self._column_of[nodes], self.forest.threshold[nodes]
             order = np.lexsort((at, columns))
             columns, at = columns[order], at[order]
-            apart = np.append(True, (np.diff(columns) != 0) | (np.diff(at) != 0))
+            apart = np.append(True, (columns[1:] != columns[:-1]) | (at[1:] != at[:-1]))
             lines = np.bincount(columns[apart[: len(columns)]], minlength=len(self.columns)) + 2
             sets = [i for i, column in enumerate(self.columns) if column.cuts is None]
             lines[sets] = [self.columns[i].n_codes + 1 for i in sets]

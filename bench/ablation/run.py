@@ -14,6 +14,7 @@ splines      without the linear model over splines
 network      without the network
 ensemble     greedy selection by the metric instead of the log pool with a ridge
 refits       models of folds alone, none that is fitted on all rows
+computed     the other way round: with computed columns, which are off otherwise
 """
 
 from __future__ import annotations
@@ -119,6 +120,7 @@ def one(table: str, part: str, seed: int, args: argparse.Namespace) -> dict[str,
         "metric": data.metric, "score": round(score, 6), "guess": round(guess, 6),
         "seconds": round(seconds, 2),
         "members": [f"{m.learner} {m.weight:.2f}" for m in model.blend.members],
+        "computed": [one.text for one in model.prepared.cleaner.derived],
     }  # fmt: skip
 
 
@@ -154,6 +156,10 @@ def _folds_alone(_: Any) -> None:
     from autoglm.tuner import plan
 
     plan.WHOLE = 0
+
+
+def _computed(_: Any) -> None:
+    os.environ["AUTOGLM_FEATURES"] = "rules"
 
 
 def _greedy(_: Any) -> None:
@@ -207,6 +213,7 @@ PARTS: dict[str, Callable[[Any], None]] = {
     "network": _without("mlp"),
     "ensemble": _greedy,
     "refits": _folds_alone,
+    "computed": _computed,
 }
 
 

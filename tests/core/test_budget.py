@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -95,3 +97,15 @@ def test_what_is_free_is_found() -> None:
     assert budget.available_mb() > 10.0
     assert MemoryBudget.detect(0.5).limit_mb < budget.available_mb()
     assert budget.cpu_count() >= 1
+
+
+def test_loading_is_counted_once() -> None:
+    code = (
+        "import time; began = time.perf_counter(); import autoglm; task = autoglm.AutoTask\n"
+        "took = time.perf_counter() - began\n"
+        "rows = [{'x': n % 7, 'y': n % 2} for n in range(40)]\n"
+        "first = task.create(dataset=rows, target='y').seconds\n"
+        "assert first > 0.5 * took, (first, took)\n"
+        "assert task.create(dataset=rows, target='y').seconds < first\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
