@@ -42,7 +42,7 @@ POOL = 2048
 #: How often a set is drawn from, beside the others; those not named count 1.
 DRAWN = {"mawps": 2.0, "math23k": 4.0, "gsm8k": 2.5}
 #: Shares of the kinds of made-up problems.
-MADE = {"chain": 0.2, "family": 0.2, "scene": 0.5, "arithmetic": 0.1}
+MADE = {"chain": 0.12, "family": 0.15, "scene": 0.65, "arithmetic": 0.08}
 #: Sets whose licence allows weights that were trained on them to be passed on.
 SHIPPED = ("mawps", "math23k", "gsm8k")
 
@@ -96,7 +96,7 @@ class Recipe:
     dropout: float = 0.1
     decay: float = 0.1
     question: float = 0.1
-    made: float = 0.45
+    made: float = 0.55
     modes: tuple[float, float, float] = (0.6, 0.3, 0.1)
     bf16: bool = True
 
