@@ -54,6 +54,8 @@ JOIN = re.compile(r"\s*(?:,|、|&|/|\band\b|\bor\b|\bplus\b|以及|[和与跟及
 IDIOM, NO_NOT = phrases("word.idiom"), phrases("word.no_not")
 #: After "ignore" and the like a question word is part of what is named: "ignore how long ...".
 QUESTION_WORD = phrases("word.question")
+#: What people do with things, not only what is done with columns; and who does it.
+BARE_VERB, SUBJECT = phrases("word.bare_verb"), phrases("word.subject")
 YES_NO_WORD = phrases("word.yes_no")
 #: Starts something else: a list does not reach back over it.
 TURN = re.compile(r"\s*(?:but|while|whereas|however|only)\b|但|不过|而", re.IGNORECASE)
@@ -68,6 +70,8 @@ PLAIN_HEAD = phrases("word.plain_head")
 SECOND_THOUGHT, ASKS_AGAIN = phrases("word.second_thought"), phrases("word.asks_again")
 
 ASKS_CLASSES, ASKS_NUMBERS = phrases("asks.classes"), phrases("asks.numbers")
+N_CLASSES = phrases("asks.n_classes")
+AS_CLASSES = phrases("asks.as_classes")
 ASKS_EVENT, ASKS_AMOUNT = phrases("asks.event"), phrases("asks.amount")
 ASKS_ANYTHING = phrases("asks.anything")
 FORECAST, BY_TIME = phrases("split.forecast"), phrases("split.by_time")

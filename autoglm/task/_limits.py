@@ -12,6 +12,7 @@ from autoglm.task._phrases import phrases
 LimitField = Literal["time_limit_s", "latency_ms", "size_mb", "memory_mb"]
 
 _WORD_NUMBERS = {
+    "a tenth of a": 0.1, "a hundredth of a": 0.01,
     "half a": 0.5, "half an": 0.5, "half": 0.5, "a": 1, "an": 1, "one": 1, "two": 2, "three": 3,
     "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "twelve": 12,
     "fifteen": 15, "twenty": 20, "thirty": 30, "forty": 40, "forty-five": 45, "fifty": 50,
@@ -35,12 +36,12 @@ _NUMBER = (
 _DURATION = re.compile(
     _NUMBER + r"[\s-]*个?(?P<half>半)?"
     r"(?P<u>毫秒|秒钟?|分钟|刻钟|小时|钟头|分(?=内|之内|以内|半)"
-    r"|(?:ms|milli-?seconds?|seconds?|secs?|s|minutes?|mins?|min|hours?|hrs?|h)(?![a-z0-9_]))"
-    r"(?P<later>半钟?)?",
+    r"|(?:ms|milli-?seconds?|seconds?|secs?|s|minutes?|minuts?|mins?|min|hours?|hrs?|h)(?![a-z0-9_]))"
+    r"(?P<later>半钟?|\s+and\s+a\s+half\b)?",
     re.IGNORECASE,
 )
 _SIZE = re.compile(
-    r"(?P<n>\d+(?:\.\d+)?)\s*(?P<u>[kmgt])(?:i?b|(?=内存|以内|的?显存))(?![a-z])"
+    r"(?P<n>\d+(?:\.\d+)?)\s*(?P<u>[kmgt])(?:i?b|(?=内存|以?内|之内|的?显存))(?![a-z])"
     r"|(?P<n2>\d+(?:\.\d+)?)\s*(?P<u2>(?:mega|giga|kilo)bytes?|兆|个g)",
     re.IGNORECASE,
 )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 
 from autoglm.dataflow.profile import ColumnProfile
 from autoglm.task._cues import Role
@@ -15,18 +16,31 @@ from autoglm.task.lexicon import Word, lexicon
 
 # How much a likeness of two words counts.
 EXACT, CONCEPT, MISSPELT, SHORTENED, NEAR = 1.0, 0.9, 0.85, 0.8, 0.55
+#: A name's word of three letters that begins a word of the sentence: "mod" for "module".
+_CUT = 0.65
+#: A meaning shared with a word inside a longer one: in the sentence's, in the name's.
+_INNER, _PART = 0.7, 0.5
+#: What words of many meanings lose where they share few of them.
+_VAGUE = 0.12
+#: How many words of a name may be one word cut up.
+_LONGEST_RUN = 4
 #: A name found word for word counts above any likeness, longer names more.
 _WHOLE, _PER_WORD = 1.0, 0.02
 _SCATTERED, _PER_OTHER_WORD = 0.97, 0.05
 
 # Words of a column name that say little of what it is about.
 FILLERS = word_set(
-    "is has was nbr nr flag ind indicator num no n of the a an total avg mean median average x y z",
-    "col column var feature field value code in per by at to for and or on from with ever used id",
-    "reported detected observed occurred happened",
-    "type status 是否 的 有无 字段 总 号 编号 平均 列 合计",
+    "shu event is has was nbr nr flag ind indicator num no n of the a an total avg mean",
+    "median average x y z col column var feature field value code in per by at to for and or",
+    "on from with ever used id reported detected observed occurred happened flg cnt qty tot",
+    "cd shifou bianhao zong pingjun type status ok given done made new old took got base",
+    "basic curr current cur final actual act est kwh kw wh km mm cm kg g lb usd eur gbp rmb",
+    "cny bpm mmhg rpm pcs pct bar celsius",
+    "是否 的 有无 字段 总 号 编号 平均 列 合计",
 )
-_FILLER_WEIGHT = 0.12
+_FILLER_WEIGHT, _NUMBER_WEIGHT, _SIGN_WEIGHT = 0.12, 0.3, 0.4
+#: Words that only say how a thing is counted.
+_LIGHT, _LIGHT_WEIGHT = word_set("amt amount amnt 金额 数额 数量 次数 人数 个数 额度 jine"), 0.5
 _PLAIN_VALUES = word_set(
     "yes no true false t f y n none other unknown 0 1 -1 2 是 否 有 无 真 假 其他 未知"
 )
@@ -45,6 +59,17 @@ class Name:
     def stems(self) -> tuple[str, ...]:
         """Its words' stems, in order."""
         return tuple(word.stem for word in self.words)
+
+    @cached_property
+    def finer(self) -> Name | None:
+        """The same with long Chinese words taken apart: 成交, 周期; None where there are none."""
+        parts: list[Word] = []
+        for word in self.words:
+            for part in lexicon().parts(word):
+                parts.append(replace(part, first=len(parts)))
+        if len(parts) == len(self.words):
+            return None
+        return Name(self.column, tuple(parts), tuple(map(_weight, parts)), ())
 
 
 @dataclass(frozen=True)
@@ -74,8 +99,32 @@ def name_of(text: str) -> Name:
     """Take a column name or a value apart."""
     found = lexicon().words(text)
     singles = tuple(w for w in found if w.length == 1)
-    weights = tuple(_FILLER_WEIGHT if w.text in FILLERS else 1.0 for w in singles)
-    return Name(text, singles, weights, tuple(w for w in found if w.length > 1))
+    alone = len(singles) == 1
+    weights = tuple(1.0 if alone and w.text not in FILLERS else _weight(w) for w in singles)
+    phrases = tuple(w for w in found if w.length > 1)
+    run = _run_together(singles)
+    return Name(text, singles, weights, phrases if run is None else (*phrases, run))
+
+
+def _run_together(words: tuple[Word, ...]) -> Word | None:
+    """Return the word that a name's words make without blanks: tiqian_huanqing, no_show."""
+    if not 2 <= len(words) <= _LONGEST_RUN or not all(w.text.isascii() for w in words):
+        return None
+    made = lexicon().words("".join(word.text for word in words))
+    if len(made) != 1 or not made[0].concepts:
+        return None
+    return replace(made[0], first=0, length=len(words))
+
+
+def _weight(word: Word) -> float:
+    """Return what a word counts for in a name: a number or a sign tells little."""
+    if word.text in FILLERS:
+        return _FILLER_WEIGHT
+    if word.number is not None:
+        return _NUMBER_WEIGHT
+    if len(word.text) == 1:
+        return _FILLER_WEIGHT if word.text.isascii() else _SIGN_WEIGHT
+    return _LIGHT_WEIGHT if word.text in _LIGHT else 1.0
 
 
 def mention(name: Name, reading: Reading, weights: Mapping[Role, float]) -> Mention:
@@ -104,6 +153,7 @@ def _akin(name: Name, reading: Reading) -> bool:
     return any(
         word.stem in reading.stems
         or not reading.concepts.isdisjoint(word.concepts)
+        or not reading.concepts.isdisjoint(word.inner)
         or not reading.near.isdisjoint(word.near)
         or (not word.text.isascii() and any(c in reading.text for c in word.text))
         for word in words
@@ -115,6 +165,7 @@ def _alike(text: str, stem: str, spellings: frozenset[tuple[str, str]]) -> bool:
     """Return whether a word is spelt nearly as one of those written."""
     return text.isascii() and any(
         _shortened(text, other) or _shortened(other, text)
+        or (len(text) == 3 and other.startswith(text))
         or misspelt(other, text) or misspelt(other_stem, stem)
         for other, other_stem in spellings
     )  # fmt: skip
@@ -136,7 +187,10 @@ def _in_clause(
         role = reading.role(whole[0])
         strength = _WHOLE + _PER_WORD * len(whole)
         return Mention(strength * weights[role], tuple(w.text for w in whole), role)
-    return _scattered(name, allowed, reading, weights)
+    found = _scattered(name, allowed, reading, weights)
+    if name.finer is None:
+        return found
+    return max(found, _scattered(name.finer, allowed, reading, weights), key=_strength)
 
 
 def _whole(name: Name, words: Sequence[Word]) -> Sequence[Word]:
@@ -211,8 +265,15 @@ def likeness(wanted: Word, written: Word) -> float:
     """Return how alike two words are, 0 to 1, in spelling or in meaning."""
     if wanted.stem == written.stem:
         return EXACT if wanted.length == written.length else 0.0
-    if wanted.concepts & written.concepts:
-        return SHORTENED if written.guessed else CONCEPT
+    shared = len(wanted.concepts & written.concepts)
+    if shared:
+        most = SHORTENED if written.guessed else CONCEPT + _PER_WORD * (written.length - 1)
+        return most - _VAGUE * (
+            1 - shared / math.sqrt(len(wanted.concepts) * len(written.concepts))
+        )
+    inner = _inner(wanted, written)
+    if inner:
+        return inner
     if wanted.length > 1 or written.length > 1:
         return 0.0
     near = NEAR if wanted.near & written.near else 0.0
@@ -220,11 +281,20 @@ def likeness(wanted: Word, written: Word) -> float:
         return max(near, _chinese(wanted.text, written.text))
     if not written.text.isascii():
         return near
+    if not wanted.concepts and len(wanted.text) == 3 and written.text.startswith(wanted.text):
+        return max(near, _CUT)
     if _shortened(wanted.text, written.text) or _shortened(written.text, wanted.text):
         return SHORTENED
     if misspelt(written.text, wanted.text) or misspelt(written.stem, wanted.stem):
         return MISSPELT
     return near
+
+
+def _inner(wanted: Word, written: Word) -> float:
+    """Return how alike two words are by a meaning of a shorter word inside one of them."""
+    if not wanted.concepts.isdisjoint(written.inner):
+        return _INNER
+    return 0.0 if wanted.inner.isdisjoint(written.concepts) else _PART
 
 
 def _shortened(short: str, long: str) -> bool:
@@ -296,6 +366,11 @@ _CHOICES = re.compile(
     r"|(?:[A-Za-z]+\s*,\s*)+[A-Za-z]+\s+or\s+[A-Za-z]+|[A-Za-z]+\s+(?:or|versus|vs\.?)\s+[A-Za-z]+",
     re.IGNORECASE,
 )
+#: The same of things with two words: "home win, draw or away win".
+_LONG_CHOICES = re.compile(
+    r"(?:[A-Za-z]+(?:\s[A-Za-z]+)?,\s*)+(?!or\b)[A-Za-z]+(?:\s(?!or\b)[A-Za-z]+)?,?\s+or\s+[A-Za-z]+(?:\s[A-Za-z]+)?",
+    re.IGNORECASE,
+)
 
 
 def values_by_initials(column: ColumnProfile, reading: Reading) -> tuple[str, ...]:
@@ -312,7 +387,19 @@ def values_by_initials(column: ColumnProfile, reading: Reading) -> tuple[str, ..
         starts = {value for value in values for w in names if w.lower().startswith(value)}
         if starts == values and len(names) == len(values):
             return tuple(names)
+    for listed in _LONG_CHOICES.finditer(reading.text):
+        items = re.split(r",\s*(?:or\s+)?|\s+or\s+", listed.group().lower())
+        if len(items) == len(values) and _covers(items, values):
+            return tuple(items)
     return ()
+
+
+def _covers(items: Sequence[str], values: set[str]) -> bool:
+    """Return whether each value begins a word of an item of its own."""
+    if not items:
+        return not values
+    begun = {v for v in values if any(w.startswith(v) for w in items[0].split())}
+    return any(_covers(items[1:], values - {v}) for v in begun)
 
 
 _LINKS = frozenset({"or", "and", "vs", "versus"})

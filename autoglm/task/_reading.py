@@ -13,6 +13,10 @@ from autoglm.task._cues import Role
 from autoglm.task._words import normal
 from autoglm.task.lexicon import Word, lexicon
 
+#: "dont", as it is typed in haste.
+_NO_APOSTROPHE = re.compile(r"\b(do|does|did|is|are|was|were|should|would|could|must)nt\b", re.I)
+#: "books again" is what a column calls "rebook".
+_AGAIN = re.compile(r"\b(?P<verb>[a-z]{3,})\s+(?:\w+\s+){0,3}?again\b", re.IGNORECASE)
 _CARRIED: frozenset[Role] = frozenset({"drop", "feature", "only"})
 #: Roles whose cues hold a "not".
 _NEGATED: frozenset[Role] = frozenset({"drop", "only", "unwanted"})
@@ -70,8 +74,8 @@ class Reading:
 
     @cached_property
     def concepts(self) -> frozenset[int]:
-        """Concepts of all words and phrases."""
-        return frozenset().union(*(word.concepts for word in self._words))
+        """Concepts of all words and phrases, and of the words in them."""
+        return frozenset().union(*(word.concepts | word.inner for word in self._words))
 
     @cached_property
     def near(self) -> frozenset[int]:
@@ -93,8 +97,9 @@ class Reading:
         )
 
     def role(self, word: Word) -> Role:
-        """Return the role of the stretch the word stands in."""
-        return self.roles[word.start]
+        """Return the role of the stretch the word stands in; a word may begin with a cue."""
+        role = self.roles[word.start]
+        return self.roles[word.end - 1] if role == "none" and word.first >= 0 else role
 
     def spans(self, role: Role) -> list[str]:
         """Return the stretches painted with a role."""
@@ -120,7 +125,7 @@ class Reading:
 
 def read(sentence: str) -> Reading:
     """Take a sentence apart."""
-    text = normal(sentence)
+    text = _NO_APOSTROPHE.sub(r"\1n't", normal(sentence))
     roles: list[Role] = ["open"] * len(text)
     plain = without_brackets(text)
     bounds = list(_clauses(plain))
@@ -203,6 +208,8 @@ def _paint(text: str, roles: list[Role], start: int, end: int, carried: Role) ->
         )
         roles[stop:end] = [role] * (end - stop)
         last, stopped = role, stop
+        if role == "target" and not re.search(r"\w", text[stop:end]):
+            _repaint(roles, start, found, "open", "target")  # "energy prediction", "废品数预测"
     _context_mark(text, roles, start, end)
     for found, stop, role, _ in behind:
         if role == "weak":  # whether it leaves a column out, the table must tell
@@ -227,6 +234,8 @@ def _turns(cue: str, before: str, told: bool, last: Role, role: Role) -> bool:
     """
     if role == "instead":
         return last == "unwanted"
+    if role == "drop" and last == "target" and _cues.BARE_VERB.fullmatch(cue):
+        return not _cues.SUBJECT.fullmatch(before)  # "do listeners skip the intro"
     if role != "target" or last not in (*_LISTS, "open"):
         return True
     if last == "open":  # "年龄和是否吸烟": a list of names
@@ -279,7 +288,7 @@ def _repaint(roles: list[Role], start: int, end: int, old: Role, new: Role) -> N
 
 
 def _plain_parts(words: list[Word]) -> list[Word]:
-    """Leave a word inside a phrase its spelling only: a "term deposit" is no term."""
+    """Let a word inside a phrase mean less: a "term deposit" is hardly a term."""
     covered = {
         position
         for phrase in words
@@ -288,7 +297,9 @@ def _plain_parts(words: list[Word]) -> list[Word]:
     }
     nothing: frozenset[int] = frozenset()
     return [
-        replace(w, concepts=nothing, near=nothing) if w.length == 1 and w.first in covered else w
+        replace(w, concepts=nothing, near=nothing, inner=w.concepts | w.inner)
+        if w.length == 1 and w.first in covered
+        else w
         for w in words
     ]
 
@@ -308,6 +319,11 @@ def _hints(text: str, roles: list[Role], bounds: list[tuple[int, int]]) -> list[
                 replace(word, start=place, end=len(text), first=-1, guessed=True)
                 for word in lexicon().words(meaning)
             ]
+    out += [
+        replace(word, start=found.start(), end=found.end(), first=-1, guessed=True)
+        for found in _AGAIN.finditer(text)
+        for word in lexicon().words("re" + found["verb"])
+    ]
     return out
 
 

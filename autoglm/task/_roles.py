@@ -167,7 +167,10 @@ def _group_column(reading: Reading, profile: TableProfile, target: str) -> Decis
         best, strength = _entity_column(words, profile, target)
         if best is not None and strength >= _GROUP_ENOUGH:
             return _grouped(best, words)
+    by_time = any(True for _ in later(reading))
     for cue in _cues.GROUPS.finditer(reading.text):
+        if by_time and cue["f"]:
+            continue  # "sales per department": what is asked for, not what is kept together
         words = next(value for value in cue.groupdict().values() if value).strip()
         if words.split()[0].lower() in _NO_GROUP or words in _NO_GROUP:
             continue

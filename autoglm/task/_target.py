@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autoglm.core.errors import SpecError
 from autoglm.core.spec import Decision, TaskType
@@ -12,7 +12,9 @@ from autoglm.core.text import say
 from autoglm.dataflow.profile import ColumnProfile, TableProfile
 from autoglm.task import _cues, _measures
 from autoglm.task._cues import Role
+from autoglm.task._limits import number
 from autoglm.task._match import (
+    FILLERS,
     Mention,
     mention,
     name_of,
@@ -38,6 +40,8 @@ _LABELS = word_set(
 )
 #: A table's label column, wanted by nothing but its name; and its last and first column.
 _LABEL_PRIOR, _LAST_PRIOR, _FIRST_PRIOR = 0.5, 0.4, 0.3
+#: What is added for a kind that suits the question, by the place alone; a third for a telling name.
+_SUITS = 0.1
 #: What a column counts for that names, tells or dates the rows.
 _ODD_KIND = 0.35
 #: What a column counts for that the sentence wants left out elsewhere.
@@ -52,22 +56,45 @@ _SCALES = word_set(
     "quality qual cond satisfaction score rating points stars count cnt number qty age rank year",
     "price rings grade level 质量 评分 得分 分数 数量 年龄 次数 星级 等级",
 )
+#: Half a name counts for this much where it stands alone; from where on; how much others may have.
+_LONE, _LONE_LEAST, _LONE_SHARE = 0.56, 0.3, 0.6
+#: What a column counts for that is found by such a word only.
+_OF_WHOM, _MOSTLY = 0.6, 0.7
+#: Words for the rows, not for what is asked of them.
+_WHOM = word_set(
+    "voter voters tenant tenants visitor visitors player players candidate candidates",
+    "household households owner owners buyer buyers seller sellers subscriber subscribers",
+    "resident residents parent parents customer customers client clients user users patient",
+    "patients people person persons guest guests employee employees worker workers staff",
+    "student students pupil pupils kids children member members borrower borrowers applicant",
+    "applicants driver drivers passenger passengers reader readers donor donors house houses",
+    "home homes flat car cars product products item items order orders game games book books",
+    "machine machines device devices shop shops store stores company companies case cases",
+    "parcel parcels shipment shipments ticket tickets row rows record records call calls",
+    "caller callers",
+    "选民 租客 业主 游客 考生 玩家 球员 家长 骑手 商家 卖家 买家 居民 候选人",
+    "宠物 客户 顾客 用户 病人 患者 人 客人 员工 职工 工人 学生 学员 孩子 会员",
+    "借款人 申请人 司机 乘客 旅客 读者 房子 房屋 房源 车 车辆 商品 产品 订单",
+    "游戏 书 图书 机器 设备 店 门店 公司 企业 案子 包裹 货 工单 电话",
+)
 #: Who says what is to be used wants a model.
 _WISHES: frozenset[Role] = frozenset({"drop", "only", "feature", "positive", "aside"})
 _ROW_NUMBER = re.compile(
     r"(?:^|[\s_.-])(?:id|no|nr|number|code|index)$|号$|代码$|rownames|[\u4e00-\u9fff]id$"
 )
+_NUMBERS_THINGS = re.compile(r"(?:id|编号|(?<![信型符旗口括])号)$")
 _CAMEL_NUMBER = re.compile(r"(?<=[a-z])(?:ID|Id)$")
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A column that may be the target, how well it fits, and why."""
+    """A column that may be the target, how well it fits, why, and how well its kind does."""
 
     column: ColumnProfile
     score: float
     found: Mention
     why: str
+    fit: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -76,7 +103,8 @@ class _Wanted:
 
     `kind` is "classes", "numbers" or ""; `misfit` what a column of the other kind counts for;
     `event` whether it asks for something that happens or not; `place` is "first", "last" or "";
-    `dropped` whether the sentence leaves the column out by name.
+    `dropped` whether the sentence leaves the column out by name; `n_classes` how many classes it
+    speaks of, 0 where it does not say.
     """
 
     kind: str
@@ -84,6 +112,7 @@ class _Wanted:
     event: bool
     place: str
     dropped: bool
+    n_classes: int
 
 
 def classes_like(column: ColumnProfile) -> bool:
@@ -110,7 +139,7 @@ def choose_target(reading: Reading, profile: TableProfile) -> Decision[str]:
     if at_place is not None:
         return at_place
     candidates = rank(reading, profile)
-    if not candidates or not (_asks(reading) or candidates[0].found.strength >= _UNDERSTOOD):
+    if not candidates or not (_asks(reading) or _is_understood(candidates[0])):
         raise _nothing_fits(profile)
     return _decide(candidates)
 
@@ -130,13 +159,41 @@ def rank(reading: Reading, profile: TableProfile) -> list[Candidate]:
         for spot in spots(reading, profile, start, end)
         if spot.strength >= 1.0
     }
+    counted = reading.says(_cues.N_CLASSES)
+    n_classes = int(number(next(filter(None, counted.groups())))) if counted else 0
     for position, column in enumerate(profile.columns.values()):
         if column.kind == "constant":
             continue
         place = "last" if position == len(names) - 1 else "first" if position == 0 else ""
-        wanted = _Wanted(wants, misfit, event, place, column.name in dropped)
+        wanted = _Wanted(wants, misfit, event, place, column.name in dropped, n_classes)
         out.append(_candidate(column, reading, weights, wanted))
-    return sorted(out, key=lambda c: -c.score)
+    return sorted(_with_lone(out), key=lambda c: -c.score)
+
+
+def _with_lone(candidates: list[Candidate]) -> list[Candidate]:
+    """Trust half a name where no other column has anything of what is asked for."""
+    best = max(candidates, key=_by_evidence, default=None)
+    if best is None or not _LONE_LEAST <= best.score < _LONE or _only_tells_of_whom(best):
+        return candidates
+    if best.fit < 1.0 or any(c.column.name.strip().lower() in _LABELS for c in candidates):
+        return candidates
+    if any(_by_evidence(c) > _LONE_SHARE * best.score for c in candidates if c is not best):
+        return candidates
+    return [replace(c, score=_LONE) if c is best else c for c in candidates]
+
+
+def _by_evidence(candidate: Candidate) -> float:
+    return candidate.score if candidate.found.strength else 0.0
+
+
+def _is_understood(candidate: Candidate) -> bool:
+    found = candidate.found.strength
+    return found >= _UNDERSTOOD or (found > 0.0 and candidate.score >= _LONE)
+
+
+def _only_tells_of_whom(candidate: Candidate) -> bool:
+    """Return whether a column is found by a word for the rows only: "which customers ..."."""
+    return not set(candidate.found.words) - _WHOM
 
 
 def wanted_kind(reading: Reading) -> str:
@@ -145,7 +202,8 @@ def wanted_kind(reading: Reading) -> str:
     classes = len(_cues.ASKS_CLASSES.findall(reading.question))
     numbers = len(_cues.ASKS_NUMBERS.findall(reading.question))
     by_words = "" if classes == numbers else "classes" if classes > numbers else "numbers"
-    return by_metric or by_words
+    told = "classes" if reading.says(_cues.AS_CLASSES) else ""
+    return by_metric or told or by_words
 
 
 def metric_kind(reading: Reading) -> str:
@@ -176,6 +234,8 @@ def _candidate(
     by_value = _by_value(column, reading, weights)
     found = max(by_name, by_value, key=lambda m: m.strength)
     other = min(by_name.strength, by_value.strength)
+    if _speaks_of_rows(found, wanted):
+        fit *= _OF_WHOM
     whole = by_name.strength >= 1.0 and by_name.role in ("named", "target")
     lifted = 0.45 if by_name.role == "target" and fit == _ODD_KIND else 0.85
     if by_name.role != "named" and wanted.dropped:
@@ -183,8 +243,14 @@ def _candidate(
     score = (found.strength + 0.15 * other) * (max(fit, lifted) if whole else fit)
     prior, why = _prior(column, wanted)
     if prior * fit > score:
-        return Candidate(column, prior * fit, Mention(0.0), why)
-    return Candidate(column, score + 0.03 * bool(prior), found, _reason(column, found))
+        return Candidate(column, prior * fit, Mention(0.0), why, fit)
+    return Candidate(column, score + 0.03 * bool(prior), found, _reason(column, found), fit)
+
+
+def _speaks_of_rows(found: Mention, wanted: _Wanted) -> bool:
+    """Return whether a column is found by a word for the rows: "passengers" in `pax_cnt`."""
+    whole = found.strength >= (_MOSTLY if wanted.kind == "numbers" else 1.0)
+    return bool(found.words) and not whole and set(found.words) <= _WHOM
 
 
 def _fit(column: ColumnProfile, wanted: _Wanted) -> float:
@@ -204,8 +270,10 @@ def _numbers_rows(column: ColumnProfile) -> bool:
     """Return whether the values number rows or things, by the name and how many there are."""
     if column.n_rows <= 20:
         return False
-    if re.search(r"(?:id|编号)$", column.name.lower()) and column.n_unique > _FEW_NUMBERS:
-        return bool(_ROW_NUMBER.search(column.name.lower()) or _CAMEL_NUMBER.search(column.name))
+    if _NUMBERS_THINGS.search(column.name.lower()) and column.n_unique > _FEW_NUMBERS:
+        return not column.name.isascii() or bool(
+            _ROW_NUMBER.search(column.name.lower()) or _CAMEL_NUMBER.search(column.name)
+        )
     named = _ROW_NUMBER.search(column.name.lower()) is not None
     return named and column.n_unique > 0.95 * column.n_rows
 
@@ -226,7 +294,12 @@ def _by_value(column: ColumnProfile, reading: Reading, weights: Mapping[Role, fl
     is_label = column.name.strip().lower() in _LABELS
     worth = 1.1 if is_label else 0.9 if len(found) > 1 else 0.75 if column.n_unique == 2 else 0.45
     role_weight = max(weights.get(m.role, 0.0) for m in found.values())
-    if len(found) == column.n_unique > 1 and (len(found) > 2 or reading.says(_cues.CHOICE)):
+    apart = len({m.words for m in found.values()}) == len(found)
+    if (
+        apart
+        and len(found) == column.n_unique > 1
+        and (len(found) > 2 or reading.says(_cues.CHOICE))
+    ):
         worth, role_weight = _ALL_VALUES, 1.0  # "from France, Germany or Spain"
     words = tuple(word for m in found.values() for word in m.words)
     return Mention(worth * role_weight, words, next(iter(found.values())).role, True)
@@ -255,10 +328,18 @@ def _prior(column: ColumnProfile, wanted: _Wanted) -> tuple[float, str]:
     )
     prior = {"last": _LAST_PRIOR, "first": _FIRST_PRIOR}.get(place, 0.0)
     position = "最后一列" if place == "last" else "第一列"
-    return prior + (0.1 if suits and prior else 0.0), say(
+    if suits and prior:
+        sure = _says_nothing(column) or column.n_unique == wanted.n_classes
+        prior += _SUITS if sure else _SUITS / 3
+    return prior, say(
         en=f"no column is named by the sentence; {column.name} is the {place} column and suits it",
         zh=f"句子没有点名任何列;{column.name} 是{position},且类型相符",
     )
+
+
+def _says_nothing(column: ColumnProfile) -> bool:
+    """Return whether a column's name tells nothing that a sentence could have said."""
+    return not any(w.concepts for w in name_of(column.name).words if w.text not in FILLERS)
 
 
 def _reason(column: ColumnProfile, found: Mention) -> str:
@@ -286,6 +367,9 @@ def _decide(candidates: list[Candidate]) -> Decision[str]:
 
 def _as_good(best: Candidate, second: Candidate) -> bool:
     """Return whether the second candidate leaves the choice open."""
+    odd = ("id", "text", "date")
+    if second.column.kind in odd and best.column.kind not in odd:
+        return False
     if best.score - second.score >= _CLOSE or second.found.strength == 0.0:
         return False
     return not set(second.found.words) < set(best.found.words)
@@ -389,7 +473,8 @@ def _type_of_numbers(reading: Reading, column: ColumnProfile) -> Decision[TaskTy
             "regression", values + asks + say(en="a number", zh="数值"), 0.85, "multiclass"
         )
     on_a_scale = any(word.text in _SCALES for word in name_of(column.name).words)
-    if wants == "classes" and not on_a_scale:
+    told = metric_kind(reading) == "classes" or reading.says(_cues.AS_CLASSES) is not None
+    if wants == "classes" and (told or not on_a_scale):
         return _type("multiclass", values + asks + say(en="a class", zh="类别"), 0.85, "regression")
     if on_a_scale or n > 10 or not _numbered(column):
         return _type(

@@ -26,6 +26,12 @@ _ENDINGS = (
 )  # fmt: skip
 
 
+_BY_LAST = {
+    last: tuple(ending for ending in _ENDINGS if ending[0][-1] == last)
+    for last in {ending[0][-1] for ending in _ENDINGS}
+}
+
+
 @dataclass(frozen=True)
 class Token:
     """One word: where it stands, its stem, and its value when it is a number."""
@@ -44,7 +50,7 @@ def word_set(*lines: str) -> frozenset[str]:
 
 
 def normal(text: str) -> str:
-    """Return the text with full-width forms folded and curly apostrophes straightened."""
+    """Return the text with full-width forms folded and apostrophes straightened."""
     return unicodedata.normalize("NFKC", text).replace("\u2019", "'")
 
 
@@ -60,7 +66,7 @@ def stem(word: str) -> str:
     word = word.lower()
     if not word.isascii() or word.endswith("ss"):
         return word
-    for ending, keep, put in _ENDINGS:
+    for ending, keep, put in _BY_LAST.get(word[-1:], ()):
         if word.endswith(ending) and len(word) - len(ending) >= keep:
             word = word[: len(word) - len(ending)] + put
             break

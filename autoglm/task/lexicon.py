@@ -1,19 +1,33 @@
 """Meanings of words: which words, Chinese or English, name the same thing.
 
-The words stand in ``lexicon.txt`` beside this file, one concept a line.
+The words stand in ``lexicon.txt`` and the files ``words_*.txt`` beside this file, one concept a
+line. A Chinese word is known by its pinyin too, which is how some tables name their columns, and a
+word that is written with a sign of the same sound is taken for the one it sounds like.
 """
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 
-from autoglm.task._words import Token, misspelt, normal, tokens
+from autoglm.task._words import CJK, Token, distance, misspelt, normal, stem, tokens, word_set
+from autoglm.task.pinyin import spelled, spellings
 
 _LONGEST_PHRASE = 4
+_PLAIN, _CHINESE = re.compile(r"[a-z]+(?: [a-z]+)*"), re.compile(rf"[{CJK}]+")
+#: Letters of a pinyin word that is no English word by chance.
+LEAST_SOUND = 4
+_NOTHING: frozenset[int] = frozenset()
+#: Words that mean nothing by themselves, whatever has their stem ("them" is no theme).
+_EMPTY_WORDS = word_set(
+    "i me my we us our you your he him his she her it its they them their this that these those",
+    "the a an and or but so not no if then than also too very just only please would could should",
+    "ups apart training people",
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +50,8 @@ class Word:
         False for a run of Chinese characters that the lexicon lacks.
     guessed
         Whether the concepts are those of a word it may be a misspelling of.
+    inner
+        Concepts of shorter words inside a Chinese word, or of a word that is part of a phrase.
     """
 
     text: str
@@ -49,6 +65,7 @@ class Word:
     number: float | None = None
     known: bool = True
     guessed: bool = False
+    inner: frozenset[int] = frozenset()
 
 
 class Lexicon:
@@ -70,8 +87,10 @@ class Lexicon:
     def __init__(self, lines: Iterable[str]) -> None:
         self._concepts: dict[str, set[int]] = defaultdict(set)
         self._near: dict[str, set[int]] = defaultdict(set)
+        self._sounds: dict[str, set[str]] = defaultdict(set)
         self._spelling: dict[str, str] = {}
         self._written: dict[str, str] = {}
+        self._inner: dict[str, frozenset[int]] = {}
         self.n_pairs = 0
         for number, line in enumerate(lines):
             line = normal(line.split("#")[0]).strip()
@@ -85,6 +104,7 @@ class Lexicon:
                 if word.strip().isalpha():
                     self._written[word.strip()] = _key(word)
         self._near_concepts = self._groups_by_concept()
+        self._add_sounds()
         self._longest = max((len(key) for key in self._concepts if not key.isascii()), default=1)
         self.stems = frozenset(part for key in self._concepts for part in key.split())
 
@@ -109,6 +129,19 @@ class Lexicon:
             index[key].add(number)
         return len(keys)
 
+    def _add_sounds(self) -> None:
+        """Know Chinese words by their pinyin, where it is no English word."""
+        meant: dict[str, set[int]] = defaultdict(set)
+        for word, concepts in self._concepts.items():
+            sounds = () if word.isascii() else spellings(word)
+            if sounds:
+                self._sounds[sounds[0]].add(word)
+            for sound in sounds:
+                if len(sound) >= LEAST_SOUND:
+                    meant[sound] |= concepts
+        for sound, concepts in meant.items():
+            self._concepts.setdefault(stem(sound), concepts)
+
     def words(self, text: str, *, forgive: bool = False) -> list[Word]:
         """Return the words of a text in order, then the phrases that mean something.
 
@@ -118,6 +151,8 @@ class Lexicon:
         singles: list[Word] = []
         for token in tokens(normal(text)):
             parts = self._segment(token) if token.cjk else [(token, True)]
+            if token.cjk and forgive:
+                parts = [found for part in parts for found in self._heard(*part)]
             for part, known in parts:
                 singles.append(self._word(part, len(singles), known, forgive))
         phrases = [
@@ -130,6 +165,8 @@ class Lexicon:
 
     def _word(self, token: Token, first: int, known: bool, forgive: bool) -> Word:
         key, guessed = token.stem, False
+        if token.text in _EMPTY_WORDS:
+            return Word(token.text, token.stem, token.start, token.end, first)
         if forgive and key.isascii() and token.number is None and key not in self.stems:
             key, guessed = self._meant(token), True
         return Word(
@@ -137,17 +174,39 @@ class Lexicon:
             concepts=frozenset(self._concepts.get(key, ())),
             near=self._near_to(key),
             number=token.number, known=known, guessed=guessed,
+            inner=self._inside(key) if token.cjk and known and len(key) > 2 else _NOTHING,
         )  # fmt: skip
+
+    def _inside(self, word: str) -> frozenset[int]:
+        """Return the concepts of the shorter words, of two signs or more, in a Chinese word."""
+        if word not in self._inner:
+            own = self._concepts.get(word, set())
+            inner: set[int] = set()
+            for size in range(2, len(word)):
+                for at in range(len(word) - size + 1):
+                    inner |= self._concepts.get(word[at : at + size], set())
+            self._inner[word] = frozenset(inner - own)
+        return self._inner[word]
+
+    def parts(self, word: Word) -> list[Word]:
+        """Return the shorter words that make up a Chinese word, or the word itself."""
+        if word.text.isascii() or word.length > 1 or not word.inner:
+            return [word]
+        token = Token(word.text, word.text, word.start, word.end, cjk=True)
+        cut = self._segment(token, most=len(word.text) - 1)
+        return [self._word(part, word.first, known, forgive=False) for part, known in cut]
 
     def _meant(self, token: Token) -> str:
         """Return the key of the one word that a token misspells, else its own."""
         if token.text not in self._spelling:
             near = {
-                key
+                (distance(token.text, word, 3), key)
                 for word, key in self._written.items()
                 if misspelt(token.text, word) or misspelt(token.stem, key)
             }
-            self._spelling[token.text] = near.pop() if len(near) == 1 else token.stem
+            least = min(near, default=(0, ""))[0]
+            nearest = {key for far, key in near if far == least}
+            self._spelling[token.text] = nearest.pop() if len(nearest) == 1 else token.stem
         return self._spelling[token.text]
 
     def _phrase(self, parts: list[Word]) -> Word | None:
@@ -159,13 +218,16 @@ class Lexicon:
         span = (parts[0].start, parts[-1].end)
         return Word(text, stem, *span, parts[0].first, len(parts), frozenset(concepts))
 
-    def _segment(self, run: Token) -> list[tuple[Token, bool]]:
-        """Cut a run of Chinese characters by the longest known words, left to right."""
+    def _segment(self, run: Token, most: int | None = None) -> list[tuple[Token, bool]]:
+        """Cut a run of Chinese characters by the longest known words, left to right.
+
+        `most` is how many signs a word may have.
+        """
         out: list[tuple[Token, bool]] = []
         unknown = position = 0
         text = run.text
         while position < len(text):
-            size = self._longest_at(text, position)
+            size = self._longest_at(text, position, most or self._longest)
             if size:
                 if unknown < position:
                     out.append((_part(run, unknown, position), False))
@@ -176,8 +238,28 @@ class Lexicon:
             out.append((_part(run, unknown, len(text)), False))
         return out
 
-    def _longest_at(self, text: str, position: int) -> int:
-        for size in range(min(self._longest, len(text) - position), 0, -1):
+    def _heard(self, part: Token, known: bool) -> list[tuple[Token, bool]]:
+        """Replace signs of the same sound in a run that is not known, where one word is meant."""
+        if known:
+            return [(part, True)]
+        text = part.text
+        for size in (4, 3, 2):
+            for at in range(len(text) - size + 1):
+                meant = self._sounds.get(spelled(text[at : at + size]), ())
+                near = [
+                    w for w in meant if sum(a != b for a, b in zip(w, text[at:], strict=False)) == 1
+                ]
+                if len(near) == 1 and len(near[0]) == size:
+                    inside = _part(part, at, at + size)
+                    word = Token(near[0], near[0], inside.start, inside.end, cjk=True)
+                    before = [(_part(part, 0, at), False)] if at else []
+                    rest = _part(part, at + size, len(text))
+                    after = self._heard(rest, known=False) if rest.text else []
+                    return [*before, (word, True), *after]
+        return [(part, False)]
+
+    def _longest_at(self, text: str, position: int, most: int) -> int:
+        for size in range(min(most, len(text) - position), 0, -1):
             if text[position : position + size] in self._concepts:
                 return size
         return 0
@@ -189,11 +271,17 @@ def _part(run: Token, start: int, end: int) -> Token:
 
 
 def _key(word: str) -> str:
-    return " ".join(token.stem for token in tokens(word.strip()))
+    word = word.strip()
+    if _PLAIN.fullmatch(word):  # most of them are: no need to take it apart
+        return " ".join(map(stem, word.split()))
+    return word if _CHINESE.fullmatch(word) else " ".join(t.stem for t in tokens(word))
 
 
 @lru_cache(maxsize=1)
 def lexicon() -> Lexicon:
     """Return the lexicon of the package."""
-    source = resources.files("autoglm.task").joinpath("lexicon.txt")
-    return Lexicon(source.read_text(encoding="utf-8").splitlines())
+    folder = resources.files("autoglm.task")
+    names = sorted(file.name for file in folder.iterdir() if file.name.startswith("words_"))
+    texts = [folder.joinpath(name).read_text(encoding="utf-8")
+             for name in ("lexicon.txt", *names) if name.endswith(".txt")]  # fmt: skip
+    return Lexicon(line for text in texts for line in text.splitlines())
