@@ -15,7 +15,7 @@ GOOD = "\n".join(["a,b,y", *ROWS])
 #: name -> (content of table.csv or None, words after `autoglm run`, exit code, part of the message)
 CASES: dict[str, tuple[str | bytes | None, list[str], int, str]] = {
     "missing file": (None, ["", "table.csv", "--target", "y"], 3, "No such file"),
-    "folder": (GOOD, ["", ".", "--target", "y"], 3, "folder"),
+    "folder without a table": (None, ["", ".", "--target", "y"], 3, "no table"),
     "empty": ("", ["", "table.csv", "--target", "y"], 3, "empty"),
     "header only": ("a,b,y\n", ["", "table.csv", "--target", "y"], 3, "no rows"),
     "one row": ("a,b,y\n1,u,no", ["", "table.csv", "--target", "y"], 4, "different values"),
