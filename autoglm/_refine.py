@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from autoglm._run_folder import new_folder, nothing_left
 from autoglm.automl import INTERPRETABLE, AutoTask, resume
 from autoglm.core.errors import RunError
 from autoglm.core.files import write_file, write_folder
@@ -112,8 +113,9 @@ def planned(before: Predictor, sentence: str, time_limit: float | None = None) -
     heard = feedback(sentence, before.spec, _standing(before), TableProfile.model_validate(told))
     had = _standing(before).seconds
     again = any(change.field in OF_THE_TABLE for change in heard.changes)
-    seconds = time_limit or heard.seconds or max(LEAST_S, had if again else SHARE * had)
-    return Plan(run, sentence, heard, seconds)
+    usual = max(LEAST_S, had if again else SHARE * had)
+    said = (s for s in (time_limit, heard.seconds) if s is not None)
+    return Plan(run, sentence, heard, next(said, usual))
 
 
 def _standing(predictor: Predictor) -> Standing:
@@ -126,11 +128,13 @@ def _standing(predictor: Predictor) -> Standing:
     cost = None
     if spec.task_type.value == "binary":
         cut = float(np.clip(predictor.blend.rule.threshold, 1e-3, 1 - 1e-3))
-        cost = spec.false_negative_cost.value or (1 - cut) / cut
+        set_ = spec.false_negative_cost.value
+        cost = (1 - cut) / cut if set_ is None else set_
     time = receipts.get("time_s", {})
+    known = (float(time[n]) for n in ("planned", "actual") if time.get(n) is not None)
     return Standing(
         actual("latency_ms"), actual("size_mb"), actual("memory_mb"), cost,
-        float(time.get("planned") or time.get("actual") or 60.0),
+        next(known, Standing.seconds),
     )  # fmt: skip
 
 
@@ -140,8 +144,9 @@ def _standing(predictor: Predictor) -> Standing:
 def _going_on(before: Predictor, plan: Plan) -> Predictor:
     """Make a run that takes over the old one's data and folds, and go on with it."""
     work, spec = Workspace(plan.run), plan.heard.applied(before.spec)
-    folder = _free_name(plan.run)
-    with write_folder(folder) as scratch:
+    stem = plan.run.name.partition("-refined")[0]
+    folder = new_folder(plan.run.parent, f"{stem}-refined")
+    with nothing_left(folder), write_folder(folder) as scratch:
         for part in ("data", "prepared", "folds"):
             _link(work.folder / part, scratch / part)
         shutil.copy2(work.folder / "plan.json", scratch / "plan.json")
@@ -154,12 +159,6 @@ def _going_on(before: Predictor, plan: Plan) -> Predictor:
             for record in _records(work, choice, spec, before, plan):
                 journal.append(record)
     return resume(folder)
-
-
-def _free_name(run: Path) -> Path:
-    stem = run.name.partition("-refined")[0]
-    names = (run.parent / f"{stem}-refined{number}" for number in range(1, 10_000))
-    return next(name for name in names if not name.exists())
 
 
 def _link(source: Path, copy: Path) -> None:

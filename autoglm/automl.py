@@ -10,14 +10,11 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import re
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Unpack
 
@@ -26,13 +23,13 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from autoglm._finish import RunInfo, finish
 from autoglm._invent import SHARE, UNBOUNDED_S, Inventor
 from autoglm._prepare import Prepared, RunOptions, prepare
+from autoglm._run_folder import new_folder, nothing_left, read_run_record, run_name, run_record
 from autoglm.core import hooks
 from autoglm.core.budget import LOADING, MemoryBudget, TimeBudget, cpu_count, resident_mb
 from autoglm.core.config import Resolved, Settings, apply_to_spec, resolve
 from autoglm.core.contracts import Contracts, Preference, read_contracts
 from autoglm.core.errors import RunError, WorkerError
 from autoglm.core.events import emit
-from autoglm.core.files import storage_errors
 from autoglm.core.journal import Journal
 from autoglm.core.spec import Split, TaskSpec, TaskType
 from autoglm.core.text import say, use_language
@@ -44,7 +41,7 @@ from autoglm.dataflow.read import Table, read_table
 from autoglm.dataflow.several import read_several, several
 from autoglm.predictor import Predictor, load
 from autoglm.task.meta import Advice, RunContext, keep, recall
-from autoglm.task.proposer import parser_of
+from autoglm.task.proposer import model_parser
 from autoglm.task.tables import join_tables
 from autoglm.task.understand import understand
 from autoglm.tuner.allowance import Allowance
@@ -214,10 +211,10 @@ class AutoTask:
         table, joins, known = _tables(dataset, description, given.get("target"), options, asking)
         profile = profile_table(table.frame)
         settings = resolve({"planner": options.planner, "llm": options.llm}).settings
-        spec = understand(
-            description, profile, given=given, ask=asking, known=known,
-            parser=parser_of(settings, given.get("time_limit_s")),
-        )  # fmt: skip
+        with model_parser(settings, description, given.get("time_limit_s")) as parser:
+            spec = understand(
+                description, profile, given=given, ask=asking, parser=parser, known=known
+            )
         plain = options.query is None and options.sheet is None
         task = cls._cleaned(apply_to_spec(spec, resolve()), table, profile, dataset, plain)
         task.joins = joins
@@ -403,21 +400,20 @@ class Pipeline:
                 self.spec.seed.value, max_trials, self.sampler, tuple(self.learners),
                 open_trials=settings.open_trials,
             )  # fmt: skip
-            folder = _new_run(settings.run_dir, self.spec.target.value)
+            folder = new_folder(settings.run_dir, run_name(self.spec.target.value))
             n_workers = 0 if workers == 0 else _most_workers(resolved)
             with Journal(folder / "journal.log") as journal:
-                with _nothing_left(folder):
-                    record = _run_record(options, limit, n_workers, settings.engine)
+                with nothing_left(folder):
+                    record = run_record(options, limit, n_workers, settings.engine)
                     journal.append(record | {"origin": self.task.origin})
                     executor = _start_workers(folder, n_workers, settings.engine, self.spec)
                 try:
                     remote = settings.engine != "local" and n_workers != 0
                     fits = executor.slots if remote else n_workers or 0
-                    how = RunOptions(
-                        limit, fits, options.learners, self.task.typed, remote,
-                        self._inventor(settings, limit),
-                    )  # fmt: skip
-                    with _nothing_left(folder):
+                    with nothing_left(folder), self._inventor(settings, limit) as inventor:
+                        how = RunOptions(
+                            limit, fits, options.learners, self.task.typed, remote, inventor
+                        )
                         work, prepared, plan = prepare(
                             self.task.table.frame, self.task.profile, self.spec, folder, how
                         )
@@ -430,13 +426,16 @@ class Pipeline:
                 finally:
                     executor.close()
 
-    def _inventor(self, settings: Settings, limit: float | None) -> Inventor | None:
-        """Return who proposes columns to compute; with a limit on time it takes a share of it."""
+    @contextmanager
+    def _inventor(self, settings: Settings, limit: float | None) -> Iterator[Inventor | None]:
+        """Give who proposes columns to compute; with a limit on time it takes a share of it."""
         if settings.features == "off" or self.spec.interpretable.value:
-            return None
+            yield None
+            return
         seconds = SHARE * limit if limit is not None else UNBOUNDED_S
-        parser = parser_of(settings, limit) if settings.features == "auto" else None
-        return Inventor(seconds, None if parser is None else parser.model)
+        asked = self.spec.description if settings.features == "auto" else ""
+        with model_parser(settings, asked, limit) as parser:
+            yield Inventor(seconds, None if parser is None else parser.model)
 
     def _limit(self, time_limit: float | str | None, max_trials: int | None) -> float | None:
         """Return the time limit: the argument, else the spec's unless trials bound the run."""
@@ -482,7 +481,7 @@ def resume(
         ended = any(r["kind"] == "end" for r in journal.records)
         if ended and add_time_s is None and (folder / "model" / "manifest.json").is_file():
             return load(folder)
-        options, limit, n_workers = _read_run_record(journal, add_time_s)
+        options, limit, n_workers = read_run_record(journal, add_time_s)
         if add_time_s is not None:
             journal.append({"kind": "extend", "add_time_s": add_time_s})
         used = max((r["elapsed_s"] for r in journal.records if "elapsed_s" in r), default=0.0)
@@ -586,62 +585,3 @@ def _start_workers(folder: Path, workers: int | None, engine: str, spec: TaskSpe
         return InlineExecutor(folder)
     memory = spec.memory_mb.value or MemoryBudget.detect().limit_mb
     return ProcessExecutor(folder, workers, names, memory / (workers + 1))
-
-
-def _new_run(base: Path, target: str) -> Path:
-    """Make a folder for a new run, named by time and target."""
-    name = re.sub(r"[^\w-]+", "-", target).strip("-")[:40]
-    stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-    for number in range(1, 1000):
-        folder = base / (f"{stamp}-{name}" if number == 1 else f"{stamp}-{name}-{number}")
-        with storage_errors(folder):
-            base.mkdir(parents=True, exist_ok=True)
-            try:
-                folder.mkdir()
-            except FileExistsError:
-                continue
-            return folder
-    raise RunError(say(en=f"Too many runs in {base}.", zh=f"{base} 中的运行过多。"))
-
-
-@contextmanager
-def _nothing_left(folder: Path) -> Iterator[None]:
-    """Remove a run folder in which nothing was begun yet, when the block fails."""
-    try:
-        yield
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-
-
-def _run_record(
-    options: SearchOptions, limit: float | None, workers: int | None, engine: str
-) -> dict[str, Any]:
-    return {
-        "kind": "run",
-        "seed": options.seed,
-        "max_trials": options.max_trials,
-        "sampler": options.sampler,
-        "learners": options.learners,
-        "time_limit_s": limit,
-        "workers": workers,
-        "engine": engine,
-        "open_trials": options.open_trials,
-    }
-
-
-def _read_run_record(
-    journal: Journal, add_time_s: float | None
-) -> tuple[SearchOptions, float | None, int | None]:
-    """Return options, time limit with all extensions, and workers of a journal's run."""
-    first = next(r for r in journal.records if r["kind"] == "run")
-    added = [r["add_time_s"] for r in journal.records if r["kind"] == "extend"]
-    added += [add_time_s] if add_time_s is not None else []
-    limit, trials = first["time_limit_s"], first["max_trials"]
-    if added and limit is None:
-        # Bounded by trials so far: from here on by the added time.
-        limit, trials = max((r.get("elapsed_s", 0.0) for r in journal.records), default=0.0), None
-    only = tuple(first["learners"]) if first["learners"] is not None else None
-    ahead = first.get("open_trials", SearchOptions.open_trials)
-    options = SearchOptions(first["seed"], trials, first["sampler"], only, open_trials=ahead)
-    return options, None if limit is None else limit + sum(added), first["workers"]

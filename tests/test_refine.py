@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 import autoglm
-from autoglm import AutoTask, Predictor, load, read_table
+from autoglm import AutoTask, Predictor, load, read_table, resume
+from autoglm._run_folder import new_folder
 from autoglm.cli import main
 from autoglm.core.errors import RunError
 from autoglm.core.journal import read_journal
@@ -123,6 +129,34 @@ def test_nothing_is_done_unless_it_is_confirmed(model: Predictor) -> None:
 def test_a_model_without_its_run_cannot_go_on(model: Predictor, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="folder of its run"):
         load(model.save(tmp_path / "alone.aglm")).refine("太慢了")
+
+
+def test_a_killed_refinement_is_resumed(model: Predictor, tmp_path: Path) -> None:
+    assert model.run_dir is not None
+    run = Path(shutil.copytree(model.run_dir, tmp_path / "run"))
+    words = ["refine", str(run), "too many false alarms", "--time", "6s", "--yes"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "autoglm", *words], stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"PYTHONPATH": str(Path(autoglm.__file__).parents[1]),
+                          "AUTOGLM_PROGRESS": "lines"},
+        start_new_session=True,
+    )  # fmt: skip
+    with process:
+        assert process.stderr is not None
+        assert next((line for line in process.stderr if "(best" in line), ""), "no trial ended"
+        os.killpg(process.pid, signal.SIGKILL)
+    folder = next(tmp_path.glob("run-refined*"))
+    before = folds(folder)
+    better = resume(folder)
+    assert better.spec.metric.value == "cost"
+    assert set(before) <= set(folds(folder))
+    assert content(run) == content(model.run_dir)
+
+
+def test_folders_of_runs_that_begin_at_once_are_different(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: new_folder(tmp_path, "run-refined"), range(24)))
+    assert len(set(made)) == 24
 
 
 def test_from_the_shell(

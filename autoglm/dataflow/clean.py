@@ -266,6 +266,8 @@ class Cleaner:
         if about is not None:
             about = _Target(**about | {"rule": ParseRule.model_validate(about["rule"])})
         derived = [Derived.model_validate(one) for one in data.get("derived", ())]
+        if not {n for one in derived for n in one.inputs} <= {f.name for f in features}:
+            raise ValueError("a computed column needs one that is not there")
         return cls(features, about, derived)
 
 

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from autoglm.core.errors import SpecError
 from autoglm.core.text import say
@@ -139,6 +139,8 @@ class _Parser:
 
     def _factor(self) -> Node:
         if self._next("-"):
+            if self._next("-"):
+                raise self._unexpected()  # one sign is enough
             return Node("op", (Node("number"), self._factor()), "-")
         if self._next("("):
             node = self._sum()
@@ -249,6 +251,18 @@ class Derived(BaseModel):
     gain: float | None = None
     cost_ms: float | None = None
 
+    @model_validator(mode="after")
+    def _readable(self) -> Derived:
+        """Refuse what cannot be computed: it may come from a file."""
+        try:
+            node = parse(self.text)
+        except SpecError as error:
+            raise ValueError(error.message) from error
+        needed = {_named(one) for one in node.nodes() if one.kind == "group"}
+        if needed - self.groups.keys():
+            raise ValueError("figures of a group are missing")
+        return self
+
     @classmethod
     def fit(cls, text: str, columns: Columns, *, name: str = "", reason: str = "") -> Derived:
         """Learn what the expression needs of the training rows.
@@ -279,24 +293,11 @@ class Derived(BaseModel):
         """Return the column for many rows."""
         with np.errstate(all="ignore"):
             values = self._values(parse(self.text), columns)
-        if self.kind == "number":
-            values = np.where(np.isfinite(values), values, np.nan)
         return Column(self.kind, values)
 
     def of_row(self) -> RowValue:
         """Return the function to the value of one row, from its cells by column as read."""
-        inner = self._row(parse(self.text))
-        if self.kind == "category":
-            return inner
-
-        def value(cells: Mapping[str, Any]) -> float:
-            try:
-                found = float(inner(cells))
-            except (ZeroDivisionError, ValueError, OverflowError):
-                return _NAN
-            return found if math.isfinite(found) else _NAN
-
-        return value
+        return self._row(parse(self.text))
 
     # Many rows
 
@@ -314,8 +315,8 @@ class Derived(BaseModel):
             return _objects([_piece(c, node.name, int(node.value)) for c in cells])
         own = [self._values(part, columns) for part in node.parts]
         if node.kind == "op":
-            return np.asarray(_OPERATORS[node.name](*own))
-        return _called(node.name, own)
+            return _finite_many(_OPERATORS[node.name](*own))
+        return _finite_many(_called(node.name, own))
 
     # One row
 
@@ -338,9 +339,9 @@ class Derived(BaseModel):
             return lambda cells: _piece(own[0](cells), name, int(value))
         if node.kind == "op":
             operate = _SINGLE_OPERATORS[name]
-            return lambda cells: operate(own[0](cells), own[1](cells))
+            return lambda cells: _finite(operate, own[0](cells), own[1](cells))
         single = _SINGLE[name]
-        return lambda cells: single(*(one(cells) for one in own))
+        return lambda cells: _finite(single, *(one(cells) for one in own))
 
 
 def _check(node: Node, columns: Columns, text: str) -> None:
@@ -419,6 +420,20 @@ _SINGLE_OPERATORS: Mapping[str, Callable[[float, float], float]] = {
 }  # fmt: skip
 
 
+def _finite_many(values: Value) -> Value:
+    """Return values, with what is no finite number as missing: at every step, as for one row."""
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _finite(function: Callable[..., float], *given: Any) -> float:
+    """Return a value of a function, NaN where it has none."""
+    try:
+        value = function(*given)
+    except (ZeroDivisionError, ValueError, OverflowError):
+        return _NAN
+    return float(value) if math.isfinite(value) else _NAN
+
+
 def _log(value: float) -> float:
     """Return the signed logarithm of 1 + |x|, which exists everywhere."""
     return math.copysign(math.log1p(abs(value)), value)
@@ -482,9 +497,9 @@ def _called(name: str, own: Sequence[Value]) -> Value:
     out = np.empty(len(own[0]))
     for at, cell in enumerate(own[0].tolist()):
         if cell != cell:
-            out[at] = single(cell)
+            out[at] = _finite(single, cell)
             continue
         if cell not in known:
-            known[cell] = single(cell)
+            known[cell] = _finite(single, cell)
         out[at] = known[cell]
     return out

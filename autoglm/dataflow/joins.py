@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from autoglm.core.errors import BundleError, DataError
 from autoglm.core.text import say
@@ -123,6 +123,16 @@ class Joins(BaseModel):
     main: str
     links: tuple[Link, ...] = ()
 
+    @model_validator(mode="after")
+    def _a_tree(self) -> Joins:
+        """Refuse links in a circle or to nothing: they may come from a file."""
+        there = {self.main}
+        for link in self.links:
+            if link.to not in there or link.table in there or not link.keys:
+                raise ValueError(f"{link.table} is not joined to a table before it")
+            there.add(link.table)
+        return self
+
     def apply(self, tables: Frames) -> pd.DataFrame:
         """Return the rows of the main table with the columns of the others beside them.
 
@@ -162,47 +172,54 @@ class Joins(BaseModel):
             ) from error
 
 
-def find_joins(tables: Frames, profiles: Mapping[str, TableProfile], main: str) -> Joins:
+def find_joins(
+    tables: Frames, profiles: Mapping[str, TableProfile], main: str, target: str = ""
+) -> Joins:
     """Return how tables hang together, seen from the main one.
 
     Parameters
     ----------
     tables, profiles
         All tables by name, and their profiles.
-    main
-        The one whose rows are predicted.
+    main, target
+        The one whose rows are predicted, and its column that is: new rows lack it, and what it
+        leads to would give it away.
     """
+    finder = _Finder(tables, profiles, (main, target))
     links: list[Link] = []
     depth = {main: 0}
     left = [name for name in tables if name != main]
     while left:
-        found = [
-            link
-            for name in left
-            for to in depth
-            if depth[to] < DEPTH and (link := _link(tables, profiles, name, to)) is not None
-        ]
+        tried = (finder.link(n, to) for n in left for to in depth if depth[to] < DEPTH)
+        found = [link for link in tried if link is not None]
         if not found:
             break
         best = max(found, key=lambda one: (one.sure, one.found, -depth[one.to]))
         links.append(best)
         depth[best.table] = depth[best.to] + 1
         left.remove(best.table)
-    return Joins(main=main, links=tuple(_with_figures(links, tables, main)))
+    return Joins(main=main, links=tuple(_with_figures(links, tables)))
 
 
-def _with_figures(links: Sequence[Link], tables: Frames, main: str) -> Iterator[Link]:
+def _with_figures(links: Sequence[Link], tables: Frames) -> Iterator[Link]:
     """Yield the links, those to many rows with what is kept of the rows as they are in the end."""
     ready: dict[str, Link] = {}
     for link in reversed(links):  # what is joined to a table comes before the table itself
-        if not link.many:
-            ready[link.table] = link
-            continue
-        below = Joins(main=link.table, links=tuple(one for one in ready.values()))
-        widened = below.apply(tables)
-        figures = _figures(profile_table(widened), {own for _, own in link.keys})
-        ready[link.table] = link.model_copy(update={"figures": figures})
+        ready[link.table] = link
+        if link.many:
+            below = Joins(main=link.table, links=tuple(_below(link.table, links, ready)))
+            figures = _figures(profile_table(below.apply(tables)), {own for _, own in link.keys})
+            ready[link.table] = link.model_copy(update={"figures": figures})
     yield from (ready[link.table] for link in links)
+
+
+def _below(root: str, links: Sequence[Link], ready: Mapping[str, Link]) -> Iterator[Link]:
+    """Yield the links of what is joined to a table, directly or not, in order."""
+    there = {root}
+    for link in links:
+        if link.to in there:
+            there.add(link.table)
+            yield ready[link.table]
 
 
 def _figures(profile: TableProfile, keys: set[str]) -> tuple[Figure, ...]:
@@ -221,32 +238,85 @@ def _figures(profile: TableProfile, keys: set[str]) -> tuple[Figure, ...]:
 # --- finding -----------------------------------------------------------------------------
 
 
-def _link(tables: Frames, profiles: Mapping[str, TableProfile], name: str, to: str) -> Link | None:
-    """Return the best link of a table to another, or None."""
-    pairs = [
-        (_sure(mine, theirs, name, to, tables), mine.name, theirs.name)
-        for theirs in profiles[to].columns.values()
-        for mine in profiles[name].columns.values()
-        if _may_be_key(mine) and _may_be_key(theirs)
-    ]
-    sure, own, other = max(pairs, default=(0.0, "", ""))
-    keys: tuple[tuple[str, str], ...] = ((other, own),)
-    frame = tables[name]
-    unique = own != "" and _is_unique(frame, [own])
-    together = _composite(pairs, frame)
-    if not unique and together and sure >= ENOUGH:
-        keys, unique = together, True
-    if sure < ENOUGH:
-        return None
-    wanted = _keys_of(tables[to], [a for a, _ in keys])
-    known = set(_keys_of(frame, [b for _, b in keys]).dropna().tolist())
-    found = float(wanted.isin(known).mean())
-    many = not unique
-    if many and len(keys) == 1 and not _names_things(profiles[to].columns[other]):
-        sure *= 0.6  # "city" here and "city" there: rows that have no more in common
-    if sure < ENOUGH or found == 0.0:
-        return None
-    return Link(table=name, to=to, keys=keys, many=many, sure=round(sure, 3), found=round(found, 4))
+class _Finder:
+    """Looks for links; reads the keys of a column once, and looks at a pair of tables once.
+
+    Parameters
+    ----------
+    tables, profiles
+        All tables.
+    never
+        Table and column that is no key.
+    """
+
+    def __init__(
+        self, tables: Frames, profiles: Mapping[str, TableProfile], never: tuple[str, str]
+    ) -> None:
+        self._tables = tables
+        self._columns = {
+            name: [c for c in profile.columns.values()
+                   if _may_be_key(c) and (name, c.name) != never]
+            for name, profile in profiles.items()
+        }  # fmt: skip
+        self._links: dict[tuple[str, str], Link | None] = {}
+        self._keys: dict[tuple[str, str], frozenset[str]] = {}
+
+    def link(self, name: str, to: str) -> Link | None:
+        """Return the best link of a table to another, or None."""
+        if (name, to) not in self._links:
+            self._links[name, to] = self._found(name, to)
+        return self._links[name, to]
+
+    def _found(self, name: str, to: str) -> Link | None:
+        theirs = {c.name: c for c in self._columns[to]}
+        pairs = [
+            (self._sure(mine, other, name, to), mine.name, other.name)
+            for other in theirs.values()
+            for mine in self._columns[name]
+        ]
+        sure, own, other_name = max(pairs, default=(0.0, "", ""))
+        if sure < ENOUGH:
+            return None
+        frame = self._tables[name]
+        keys: tuple[tuple[str, str], ...] = ((other_name, own),)
+        unique = _is_unique(frame, [own])
+        together = () if unique else _composite(pairs, frame)
+        keys, unique = (together, True) if together else (keys, unique)
+        if not unique and not _names_things(theirs[other_name]):
+            sure *= 0.6  # "city" here and "city" there: rows that have no more in common
+        known = set(_keys_of(frame, [b for _, b in keys]).dropna().tolist())
+        found = float(_keys_of(self._tables[to], [a for a, _ in keys]).isin(known).mean())
+        if sure < ENOUGH or found == 0.0:
+            return None
+        return Link(
+            table=name, to=to, keys=keys, many=not unique, sure=round(sure, 3),
+            found=round(found, 4),
+        )  # fmt: skip
+
+    def _sure(self, mine: ColumnProfile, other: ColumnProfile, name: str, to: str) -> float:
+        """Return how sure it is that two columns hold the same keys."""
+        alike = name_likeness(mine.name, other.name, name, to)
+        if (mine.kind == "date") != (other.kind == "date"):
+            return 0.0
+        if alike >= 0.5:
+            shared = self._shared((name, mine.name), (to, other.name))
+            return alike * min(1.0, 0.4 + shared) if shared >= 0.2 else 0.0
+        # Small whole numbers are alike everywhere, and so are a few words.
+        telling = {mine.kind, other.kind}.isdisjoint(("number", "date"))
+        if not telling or min(mine.n_unique, other.n_unique) < MANY_VALUES:
+            return 0.0
+        return 0.55 if self._shared((name, mine.name), (to, other.name)) >= NEARLY_ALL else 0.0
+
+    def _shared(self, one: tuple[str, str], other: tuple[str, str]) -> float:
+        """Return the share of the values of one column that the other has, the larger way round."""
+        a, b = self._values(one), self._values(other)
+        return len(a & b) / max(1, min(len(a), len(b)))
+
+    def _values(self, place: tuple[str, str]) -> frozenset[str]:
+        if place not in self._keys:
+            cells = self._tables[place[0]][place[1]]
+            self._keys[place] = frozenset(_text_keys(cells).dropna().unique()[:COMPARED])
+        return self._keys[place]
 
 
 def _composite(pairs: list[tuple[float, str, str]], frame: pd.DataFrame) -> tuple[Any, ...]:
@@ -267,29 +337,6 @@ def _may_be_key(column: ColumnProfile) -> bool:
 def _names_things(column: ColumnProfile) -> bool:
     """Return whether a column's values name single things rather than sorts of them."""
     return column.kind == "id" or column.n_unique >= 0.2 * max(1, column.n_rows)
-
-
-def _sure(mine: ColumnProfile, theirs: ColumnProfile, name: str, to: str, tables: Frames) -> float:
-    """Return how sure it is that two columns hold the same keys."""
-    alike = name_likeness(mine.name, theirs.name, name, to)
-    if alike < 0.5 and (mine.kind in ("number", "date") or theirs.kind in ("number", "date")):
-        return 0.0  # small whole numbers are alike everywhere
-    if (mine.kind == "date") != (theirs.kind == "date"):
-        return 0.0
-    shared = _shared(tables[name][mine.name], tables[to][theirs.name])
-    if alike >= 0.5:
-        return alike * min(1.0, 0.4 + shared) if shared >= 0.2 else 0.0
-    many = min(mine.n_unique, theirs.n_unique) >= MANY_VALUES
-    return 0.55 if many and shared >= NEARLY_ALL else 0.0
-
-
-def _shared(one: pd.Series, other: pd.Series) -> float:
-    """Return the share of the values of one column that the other has, the larger way round."""
-    a, b = (set(_text_keys(s).dropna().unique()[:COMPARED]) for s in (one, other))
-    if not a or not b:
-        return 0.0
-    both = len(a & b)
-    return max(both / len(a), both / len(b))
 
 
 def name_likeness(own: str, other: str, table: str, to: str) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -238,25 +238,36 @@ class Lexicon:
             out.append((_part(run, unknown, len(text)), False))
         return out
 
-    def _heard(self, part: Token, known: bool) -> list[tuple[Token, bool]]:
-        """Replace signs of the same sound in a run that is not known, where one word is meant."""
-        if known:
-            return [(part, True)]
-        text = part.text
+    def _heard(self, part: Token, known: bool) -> Iterator[tuple[Token, bool]]:
+        """Yield a run with signs of the same sound replaced where one word is meant."""
+        at = 0
+        for start, word in [] if known else self._sounding(part.text):
+            if at < start:
+                yield _part(part, at, start), False
+            at = start + len(word)
+            inside = _part(part, start, at)
+            yield Token(word, word, inside.start, inside.end, cjk=True), True
+        if at < len(part.text):
+            yield _part(part, at, len(part.text)), known
+
+    def _sounding(self, text: str) -> list[tuple[int, str]]:
+        """Return places and words that a run sounds like, the longest words first."""
+        found: dict[int, str] = {}
+        taken = [False] * len(text)
         for size in (4, 3, 2):
             for at in range(len(text) - size + 1):
-                meant = self._sounds.get(spelled(text[at : at + size]), ())
-                near = [
-                    w for w in meant if sum(a != b for a, b in zip(w, text[at:], strict=False)) == 1
-                ]
-                if len(near) == 1 and len(near[0]) == size:
-                    inside = _part(part, at, at + size)
-                    word = Token(near[0], near[0], inside.start, inside.end, cjk=True)
-                    before = [(_part(part, 0, at), False)] if at else []
-                    rest = _part(part, at + size, len(text))
-                    after = self._heard(rest, known=False) if rest.text else []
-                    return [*before, (word, True), *after]
-        return [(part, False)]
+                if any(taken[at : at + size]):
+                    continue
+                said = text[at : at + size]
+                meant = [
+                    word for word in self._sounds.get(spelled(said), ())
+                    if len(word) == size
+                    and sum(a != b for a, b in zip(word, said, strict=True)) == 1
+                ]  # fmt: skip
+                if len(meant) == 1:
+                    found[at] = meant[0]
+                    taken[at : at + size] = [True] * size
+        return sorted(found.items())
 
     def _longest_at(self, text: str, position: int, most: int) -> int:
         for size in range(min(most, len(text) - position), 0, -1):

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
 
@@ -134,6 +135,19 @@ def parser_of(settings: Settings, time_limit_s: float | None = None) -> ModelPar
             raise
         emit("model_failed", model=settings.llm, reason=error.message)
         return None
+
+
+@contextmanager
+def model_parser(
+    settings: Settings, sentence: str, time_limit_s: float | None = None
+) -> Iterator[ModelParser | None]:
+    """Give what `parser_of` returns while the block lasts; None where there is nothing to read."""
+    parser = parser_of(settings, time_limit_s) if sentence.strip() else None
+    try:
+        yield parser
+    finally:
+        if parser is not None:
+            parser.model.close()
 
 
 def _seen(profile: TableProfile) -> list[ColumnProfile]:

@@ -72,7 +72,7 @@ def join_tables(
         asking = _Once(ask)
         targets = _targets(profiles, sentence, target)
         name = _main(targets, profiles, main, asking)
-        joins = find_joins(tables.frames, profiles, name)
+        joins = find_joins(tables.frames, profiles, name, targets[name].value)
         sure, notes = _confirmed(joins, asking)
         frame = sure.apply(tables.frames)
         found = [note for table in tables.by_name.values() for note in table.notes]

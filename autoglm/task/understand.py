@@ -37,6 +37,8 @@ _TYPES = {
     "tabular_regression": "regression", "forecasting": "regression", "预测数值": "regression",
 }  # fmt: skip
 _ASK_BELOW = 0.5
+#: Longer texts are no sentence, and take too long to be taken apart.
+MOST_CHARACTERS = 5_000
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ def understand(
     Raises
     ------
     SpecError
-        When the sentence fits nothing or contradicts the table.
+        When the sentence is too long, fits nothing or contradicts the table.
     AmbiguousTask
         When two readings fit and there is nobody to ask.
     ConfigError
@@ -150,6 +152,14 @@ def understand(
     """
     language = "zh" if has_chinese(sentence) else "en" if sentence.strip() else current_language()
     with use_language(language):
+        if len(sentence) > MOST_CHARACTERS:
+            size, most = f"{len(sentence):,}", f"{MOST_CHARACTERS:,}"
+            raise SpecError(
+                say(en=f"The sentence has {size} characters; {most} are the most.",
+                    zh=f"句子有 {size} 个字符,最多 {most} 个。"),
+                hint=say(en="Say in a few words what is to be predicted.",
+                         zh="请用几句话说明要预测什么。"),
+            )  # fmt: skip
         settled = dict(known or {}) | _given(given or {}, profile)
         if parser is not None:
             proposed = _valid(parser.propose(sentence, profile, settled), profile)

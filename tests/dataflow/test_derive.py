@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -139,6 +140,40 @@ def test_names_of_columns_may_hold_anything_but_a_backtick() -> None:
     columns = Cleaner.build((), profile, "y").columns(frame)
     assert values("`价格` / `a b/c (d)`", columns).tolist() == [2.0, 2.0, 2.0]
     assert list(parse("`价格` / `a b/c (d)`").columns()) == ["价格", "a b/c (d)"]
+
+
+def test_a_step_without_a_value_leaves_none_for_one_row_and_for_many() -> None:
+    frame = pd.DataFrame({
+        "x": [0.0, 2.0, -4.0, 1e308, None], "y": [1.0, 0.0, 3.0, 1e10, 2.0],
+        "day": ["2024-01-01", "2024-02-29", None, "9999-12-31", "1970-01-01"], "t": [0, 1, 0, 1, 0],
+    })  # fmt: skip
+    profile = profile_table(frame)
+    plain = Cleaner.build(plan_cleaning(profile, (), target="t"), profile, "t")
+    columns = plain.columns(frame)
+    texts = ["1 / (1 / `x`)", "min(1 / `x`, 3)", "max(sqrt(`x`), 1)", "log(`x` * `y`)",
+             "min(`x` * `y`, 7)", "year(`day`) + 0", "days(`day`, `day`) / `y`"]  # fmt: skip
+    for text in texts:
+        one = Derived.fit(text, columns)
+        many = one.column(columns).values
+        each = one.of_row()
+        for at in range(len(frame)):
+            cells = {n: columns[n].values.tolist()[at] for n in one.inputs}
+            np.testing.assert_equal(each(cells), many[at], text)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"text": "__import__(1)"}, {"text": "`x` / `nothing`"}, {"text": "-" * 300 + "`x`"},
+     {"text": "mean(`x` by `c`)", "groups": {}}, {"kind": 3}],
+)  # fmt: skip
+def test_a_file_with_another_expression_is_refused(change: dict[str, Any]) -> None:
+    frame = pd.DataFrame({"x": [1.0, 2.0, 4.0], "c": ["a", "b", "a"], "y": [0, 1, 0]})
+    plain = Cleaner.build((), profile_table(frame), "y")
+    derived = [Derived.fit("`x` + 1", plain.columns(frame))]
+    told = json.loads(plain.with_derived(derived).to_json())
+    told["derived"][0] |= change
+    with pytest.raises(ValueError):
+        Cleaner.from_json(json.dumps(told))
 
 
 def test_every_value_is_a_number_or_missing(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +130,23 @@ def test_chinese_names() -> None:
     assert [link.keys for link in found] == [(("客户编号", "客户号"),)]
 
 
+def test_the_target_is_no_key() -> None:
+    tables = {k: v for k, v in shop().items() if k in ("customers", "cities")}
+    profiles = {n: profile_table(t) for n, t in tables.items()}
+    assert find_joins(tables, profiles, "customers", "city").links == ()
+
+
+def test_wide_tables_take_little_time() -> None:
+    rng = np.random.default_rng(0)
+    words = np.array([f"w{i}" for i in range(5_000)])
+    wide = {name: pd.DataFrame({f"{name}{i}": rng.choice(words, 4_000) for i in range(80)})
+            for name in ("left", "right")}  # fmt: skip
+    profiles = {n: profile_table(t) for n, t in wide.items()}
+    start = time.process_time()
+    find_joins(wide, profiles, "left")
+    assert time.process_time() - start < 30  # a guard against reading a column for every pair
+
+
 def test_what_only_looks_alike_is_not_joined() -> None:
     rng = np.random.default_rng(0)
     people = pd.DataFrame({"age": rng.integers(18, 80, 300), "y": rng.integers(0, 2, 300)})
@@ -144,7 +163,10 @@ def test_missing_tables_and_columns_are_named() -> None:
         joins.apply({**tables, "orders": tables["orders"].drop(columns="customer_id")})
     with pytest.raises(DataError, match="amount"):
         joins.apply({**tables, "orders": tables["orders"].drop(columns="amount")})
-    for text in ("", "{}", '{"main": 3}', "[1]"):
+    one = {"table": "a", "to": "a", "keys": [["x", "x"]]}
+    circle = json.dumps({"main": "m", "links": [one]})
+    nowhere = json.dumps({"main": "m", "links": [{**one, "to": "b"}]})
+    for text in ("", "{}", '{"main": 3}', "[1]", circle, nowhere):
         with pytest.raises(BundleError):
             Joins.from_json(text)
 

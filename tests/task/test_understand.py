@@ -6,6 +6,7 @@ import importlib.util
 import json
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -203,6 +204,15 @@ def test_column_names_of_any_kind_are_safe() -> None:
     profile = profile_table(frame)
     assert understand("预测价格", profile).target.value == "价格(元)"
     assert understand("target is y\\d", profile).target.value == "y\\d"
+
+
+@pytest.mark.parametrize("part", ["流师", "预测流失,", "drop it, ", "( ", "a, ", "不要用它,"])
+def test_a_long_sentence_ends_and_one_beyond_all_measure_is_refused(part: str) -> None:
+    profile = profiles()["house_prices"]
+    with suppress(SpecError):
+        understand((part * 5_000)[:4_900], profile)
+    with pytest.raises(SpecError, match=r"characters|字符"):
+        understand(part * 5_000, profile)
 
 
 def test_many_columns_take_little_time() -> None:
