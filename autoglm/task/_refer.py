@@ -25,6 +25,8 @@ _TESTS = phrases("split.tests")
 _TIME_WORD = phrases("columns.time_word")
 #: How many clauses back a pronoun reaches.
 _REACH = 4
+#: Clauses in which the list that it ends is looked for.
+_LONGEST_LIST = 40
 _LISTED: tuple[Role, Role] = ("drop", "only")
 _ASKED: frozenset[Role] = frozenset({"target", "named"})
 
@@ -133,6 +135,7 @@ def _antecedent(
     counted = _COUNT.search(said)
     wanted = int(number(_number_word(counted))) if counted else 1 if _ONE.search(said) else 0
     since = _sentence_start(text, clause.start)
+    since = max(since, reading.clauses[max(0, index - _LONGEST_LIST)].start)
     own = _own_object(reading, profile, clause)
     if own:
         yield own[0].item[0], own[-1].end
