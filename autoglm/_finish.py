@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
+
+import numpy as np
 
 from autoglm._account import first_receipts, run_facts, score_of, settle, told_mb
 from autoglm._measure import measure, sample_rows
@@ -14,7 +18,7 @@ from autoglm.core.events import emit
 from autoglm.core.files import write_file
 from autoglm.core.text import say
 from autoglm.evaluate.report import render_report
-from autoglm.predictor import Predictor, measure_latency_ms
+from autoglm.predictor import Predictor
 from autoglm.tuner.allowance import Allowance
 from autoglm.tuner.blend import Outcome
 from autoglm.tuner.executor import Executor, InlineExecutor, Job
@@ -180,3 +184,17 @@ class _Maker:
 
 def _mb(files: Mapping[str, bytes]) -> float:
     return sum(map(len, files.values())) / 1e6
+
+
+def measure_latency_ms(predictor: Predictor, rows: Sequence[Mapping[str, Any]]) -> float:
+    """Return the median time to predict one row, milliseconds."""
+    one = predictor.predict if predictor.spec.task_type.value == "regression" else (
+        predictor.predict_proba
+    )  # fmt: skip
+    times = []
+    for i in range(12):
+        row = [rows[i % len(rows)]]
+        start = time.perf_counter()
+        one(row)
+        times.append(time.perf_counter() - start)
+    return 1000 * float(np.median(times[2:]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -14,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from autoglm._board import board
 from autoglm._compiled import CompiledBlend, compile_blend, is_single
 from autoglm._compiled_check import ROWS, Comparison, make_plain
 from autoglm._measure import measure, sample_rows
@@ -28,7 +28,7 @@ from autoglm.dataflow.clean import Rows
 from autoglm.dataflow.columns import Columns
 from autoglm.dataflow.joins import Joins
 from autoglm.dataflow.read import read_table
-from autoglm.dataflow.several import read_several, several
+from autoglm.dataflow.several import joined
 from autoglm.evaluate.facts import ReportFacts, Spot
 from autoglm.evaluate.metrics import Metric, all_metrics, metric
 from autoglm.registry.bundle import bundle_bytes, read_bundle, write_bundle
@@ -212,12 +212,7 @@ class Predictor:
         DataError
             When a table or a column of a key is missing.
         """
-        sources = several(dataset)
-        if self.joins is None or sources is None:
-            return read_table(dataset).frame
-        wanted = {self.joins.main, *(link.table for link in self.joins.links)}
-        found = {name: one for name, one in sources.items() if name in wanted}
-        return self.joins.apply(read_several(found, "").frames)
+        return read_table(dataset).frame if self.joins is None else joined(self.joins, dataset)
 
     def _raw(self, rows: Rows) -> tuple[NDArray[np.float64], bool]:
         """Return predictions as `_ordinary` does, and whether rows are one mapping of scalars."""
@@ -339,23 +334,8 @@ class Predictor:
             ``size_mb``, ``trial`` number, ``params``, ``reason`` where it was given up.
         """
         weights = {m.key: m.weight for m in self.blend.members}
-        one = metric(self.spec.metric.value)
-        rows = [
-            {
-                **trial,
-                "weight": weights.get(trial["key"], 0.0),
-                "score": None if trial["score"] is None else one.to_utility(trial["score"]),
-            }
-            for trial in self.trials
-        ]
-        # The ensemble, its members by weight, then the others by score.
-        rows.sort(key=lambda r: (-r["weight"], -_utility(r["score"], one)))
-        final = {"learner": "ensemble", "state": "final", "weight": 1.0, "trial": None}
-        if self.facts is not None:
-            final["score"] = self.facts.score
-        columns = ["learner", "score", "weight", "state", "folds", "fit_s", "predict_us"]
-        columns += ["size_mb", "trial", "params", "reason"]
-        return pd.DataFrame([final, *rows]).reindex(columns=columns)
+        score = None if self.facts is None else self.facts.score
+        return board(self.trials, weights, metric(self.spec.metric.value), score)
 
     def explain(self, time_limit_s: float = 10.0) -> pd.DataFrame:
         """Return how much each column matters: the loss of score when it is shuffled.
@@ -614,24 +594,6 @@ def no_variant(name: str) -> BundleError:
 def _unfinished(told: Mapping[str, Any]) -> bool:
     """Return whether a comparison found no difference so far, on fewer rows than wanted."""
     return bool(told.get("used")) and told["rows"] < ROWS
-
-
-def measure_latency_ms(predictor: Predictor, rows: Sequence[Mapping[str, Any]]) -> float:
-    """Return the median time to predict one row, milliseconds."""
-    one = predictor.predict if predictor.spec.task_type.value == "regression" else (
-        predictor.predict_proba
-    )  # fmt: skip
-    times = []
-    for i in range(12):
-        row = [rows[i % len(rows)]]
-        start = time.perf_counter()
-        one(row)
-        times.append(time.perf_counter() - start)
-    return 1000 * float(np.median(times[2:]))
-
-
-def _utility(score: float | None, one: Metric) -> float:
-    return float("-inf") if score is None else one.to_utility(score)
 
 
 def _below(files: Mapping[str, bytes], folder: str) -> dict[str, bytes]:

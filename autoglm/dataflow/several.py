@@ -12,6 +12,7 @@ import pandas as pd
 
 from autoglm.core.errors import DataError
 from autoglm.core.text import say
+from autoglm.dataflow.joins import Joins
 from autoglm.dataflow.read import Table, read_table
 
 #: Endings of files that are read from a folder; a compressed one has another behind it.
@@ -78,6 +79,22 @@ def read_several(sources: Mapping[str, Any], shown: str) -> Tables:
         except DataError as error:
             raise DataError(f"{name}: {error.message}", hint=error.hint) from error
     return Tables(tables, shown)
+
+
+def joined(joins: Joins, dataset: Any) -> pd.DataFrame:
+    """Read the tables that joins need, of several, and join them; a single table is read as it is.
+
+    Raises
+    ------
+    DataError
+        When a table cannot be read or is missing, or a column of a key.
+    """
+    sources = several(dataset)
+    if sources is None:
+        return read_table(dataset).frame
+    wanted = {joins.main, *(link.table for link in joins.links)}
+    found = {name: one for name, one in sources.items() if name in wanted}
+    return joins.apply(read_several(found, "").frames)
 
 
 def _in_folder(folder: Path) -> dict[str, Any]:

@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import lru_cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pandas as pd
 import pytest
+from made_tables import BENCH, profiles
 
 from autoglm.core.errors import AmbiguousTask, ConfigError, SpecError
 from autoglm.core.spec import Decision
 from autoglm.dataflow.profile import TableProfile, profile_table
 from autoglm.task.understand import Proposal, Question, understand
 
-BENCH = Path(__file__).parents[2] / "bench" / "sentences"
 MADE = [json.loads(line) for line in (BENCH / "other.jsonl").read_text("utf-8").splitlines()]
 REAL = [json.loads(line) for line in (BENCH / "sentences.jsonl").read_text("utf-8").splitlines()]
 SMALL = ("tab_titanic/", "tab_insurance/", "tab_credit_g/", "tab_heart/", "tab_attrition/")
-
-
-@lru_cache(maxsize=1)
-def profiles() -> dict[str, TableProfile]:
-    spec = importlib.util.spec_from_file_location("bench_tables", BENCH / "tables.py")
-    assert spec is not None and spec.loader is not None
-    module: ModuleType = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    frames = module.make_tables(BENCH / "tables.toml")
-    return {name: profile_table(frame) for name, frame in frames.items()}
 
 
 def check(sentence: str, profile: TableProfile, wanted: Mapping[str, Any]) -> None:

@@ -5,15 +5,13 @@ The sentences in ``wishes.jsonl`` speak of the made tables of ``bench/sentences`
 
 from __future__ import annotations
 
-import importlib.util
 import json
-from functools import lru_cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pandas as pd
 import pytest
+from made_tables import profiles
 
 from autoglm.dataflow.profile import TableProfile, profile_table
 from autoglm.task._limits import find as limits
@@ -21,21 +19,10 @@ from autoglm.task._prices import find as price
 from autoglm.task._words import normal
 from autoglm.task.understand import understand
 
-BENCH = Path(__file__).parents[2] / "bench" / "sentences"
 CASES = [
     json.loads(line)
     for line in (Path(__file__).parent / "wishes.jsonl").read_text("utf-8").splitlines()
 ]
-
-
-@lru_cache(maxsize=1)
-def profiles() -> dict[str, TableProfile]:
-    spec = importlib.util.spec_from_file_location("bench_tables", BENCH / "tables.py")
-    assert spec is not None and spec.loader is not None
-    module: ModuleType = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    frames = module.make_tables(BENCH / "tables.toml")
-    return {name: profile_table(frame) for name, frame in frames.items()}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c["id"])
