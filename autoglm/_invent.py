@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from autoglm.core.spec import TaskSpec
 from autoglm.dataflow.clean import Cleaner
 from autoglm.dataflow.columns import Columns
 from autoglm.dataflow.derive import Derived
+from autoglm.dataflow.encode import Encoder
 from autoglm.llm.contract import LanguageModel
 from autoglm.task.features import Idea, by_model, by_rules
 from autoglm.tuner.gain import gains
@@ -24,6 +26,8 @@ from autoglm.zoo.contract import Facts
 SHARE, LEAST_S = 0.06, 1.0
 #: ... and where trials alone bound the run, so much that every proposal is tested.
 UNBOUNDED_S = 3600.0
+#: Rows that the test looks at.
+MOST_ROWS = 20_000
 #: Rows on which the cost of a column is measured.
 COST_ROWS = 1000
 
@@ -44,40 +48,44 @@ class Inventor:
     model: LanguageModel | None = None
 
     def invent(
-        self, cleaner: Cleaner, columns: Columns, tree: NDArray[np.float32], y: NDArray[np.float64],
+        self, cleaner: Cleaner, columns: Columns, encoder: Encoder, y: NDArray[np.float64],
         facts: Facts, spec: TaskSpec,
     ) -> Cleaner:  # fmt: skip
         """Return a cleaner that computes the columns that pay as well.
 
+        The test has random folds, so that of a task whose rows are split by groups or by time
+        nothing is invented.
+
         Parameters
         ----------
-        cleaner, columns
-            What makes columns of rows, and those of the training rows.
-        tree
-            (n, p) these columns as trees see them.
+        cleaner, columns, encoder
+            What makes columns of rows, those of the training rows, and what makes views of them.
         y
             (n,) targets as learners see them.
         facts, spec
             The task.
         """
-        if self.seconds < LEAST_S:
+        if self.seconds < LEAST_S or spec.split.value in ("grouped", "time"):
             return cleaner
-        deadline = time.monotonic() + self.seconds
-        fitted = [Derived.fit(i.text, columns, name=i.text, reason=i.reason)
-                  for i in self._ideas(columns, spec)]  # fmt: skip
-        if not fitted:
+        deadline, seed = time.monotonic() + self.seconds, spec.seed.value
+        rows = np.sort(np.random.default_rng(seed).permutation(len(y))[:MOST_ROWS])
+        some = columns.take(rows)
+        ideas = self._ideas(some, spec)
+        if not ideas:
             return cleaner
-        added = np.column_stack([_as_numbers(one, columns) for one in fitted])
-        found = gains(tree, added, y, facts, deadline=deadline, seed=spec.seed.value)
-        kept = [_told(fitted[g.index], g.gain, columns) for g in found]
-        emit("features_derived", tried=len(fitted), kept=[one.text for one in kept],
+        added = np.column_stack([_as_numbers(Derived.fit(i.text, some), some) for i in ideas])
+        tree = encoder.transform(some, {"tree"})["tree"]
+        found = gains(tree, added, y[rows], facts, deadline=deadline, seed=seed)
+        kept = [_told(ideas[g.index], g.gain, columns) for g in found]
+        emit("features_derived", tried=len(ideas), kept=[one.text for one in kept],
              reasons=[one.reason for one in kept])  # fmt: skip
         return cleaner.with_derived(kept) if kept else cleaner
 
     def _ideas(self, columns: Columns, spec: TaskSpec) -> Sequence[Idea]:
         ideas = by_rules(columns)
         if self.model is not None:
-            shown = "\n".join(f'{{"name": "{n}", "kind": "{c.kind}"}}' for n, c in columns)
+            facts = ({"name": name, "kind": column.kind} for name, column in columns)
+            shown = "\n".join(json.dumps(fact, ensure_ascii=False) for fact in facts)
             ideas = [
                 *by_model(self.model, columns, spec.description, spec.target.value, shown),
                 *ideas,
@@ -93,8 +101,9 @@ def _as_numbers(one: Derived, columns: Columns) -> NDArray[np.float32]:
     return np.asarray(np.clip(values, -3e38, 3e38), np.float32)
 
 
-def _told(one: Derived, gain: float, columns: Columns) -> Derived:
-    """Return a column with what it gained and costs."""
+def _told(idea: Idea, gain: float, columns: Columns) -> Derived:
+    """Return a column fitted on all rows, with what it gained and costs."""
+    one = Derived.fit(idea.text, columns, reason=idea.reason)
     some = columns.take(np.arange(min(COST_ROWS, columns.n_rows)))
     began = time.perf_counter()
     one.column(some)

@@ -147,9 +147,9 @@ def prepare(
     memory.require(needed, say(en="Learning from this table", zh="学习该表格"))
     encoder = Encoder.fit(columns, spec.seed.value)
     if how.inventor is not None:
-        tree = encoder.transform(columns, {"tree"})["tree"]
         facts = _facts(spec, codec, columns, encoder)
-        cleaner = how.inventor.invent(cleaner, columns, tree, y.astype(np.float64), facts, spec)
+        target_values = y.astype(np.float64)
+        cleaner = how.inventor.invent(cleaner, columns, encoder, target_values, facts, spec)
         if cleaner.derived:
             columns = cleaner.columns(rows)
             encoder = Encoder.fit(columns, spec.seed.value)

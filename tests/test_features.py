@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autoglm import AutoTask, load
+from autoglm import AutoTask, TaskOptions, load
 from autoglm.core.events import Event, subscribe
 from autoglm.dataflow.clean import Cleaner
 from autoglm.dataflow.profile import profile_table
@@ -57,6 +57,18 @@ def test_what_pays_becomes_part_of_the_model(
     assert "Computed columns" in page and told["reasons"][0] in page
     plain = AutoTask.create(dataset=shops(), description="which shops are profitable?")
     assert plain.launch(run_dir=tmp_path, max_trials=1, workers=0).prepared.cleaner.derived == ()
+
+
+def test_nothing_is_invented_where_random_folds_would_lie(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTOGLM_FEATURES", "rules")
+    frame = shops().assign(owner=lambda f: f.index % 90)
+    task = AutoTask.create(dataset=frame, target="profitable",
+                           options=TaskOptions(group_column="owner"))  # fmt: skip
+    assert task.spec.split.value == "grouped"
+    model = task.launch(run_dir=tmp_path, max_trials=1, workers=0)
+    assert model.prepared.cleaner.derived == ()
 
 
 def test_proposals_speak_of_quantities() -> None:

@@ -28,6 +28,8 @@ FOLDER = Path(__file__).with_name("templates")
 MOST_BY_RULES, MOST_BY_MODEL = 40, 20
 #: Values of a category that make it a group, and columns that are looked at of a wide table.
 LEAST_GROUPS, MOST_GROUPS, MOST_COLUMNS = 4, 400, 150
+#: Rows on which is seen whether a proposal makes sense.
+SEEN_ROWS = 2_000
 #: Share of the texts that have a mark, for them to be cut at it.
 MARKED = 0.9
 _MARKS = ("-", "_", "/", ".", ",", "@", " ")
@@ -115,13 +117,14 @@ def by_model(
 
 def _sensible(ideas: Sequence[Idea], columns: Columns) -> list[Idea]:
     """Return the ideas whose expressions can be computed and are no constants."""
-    found = []
+    some, found = columns.take(np.arange(min(SEEN_ROWS, columns.n_rows))), []
     for idea in ideas:
         try:
-            values = Derived.fit(idea.text, columns).column(columns).values
+            values = Derived.fit(idea.text, some).column(some).values
         except SpecError:
             continue
-        if len(set(values[:2000].tolist())) > 1:
+        known = {value for value in values.tolist() if value is not None and value == value}
+        if len(known) > 1:
             found.append(idea)
     return found
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from autoglm.zoo.contract import Facts
 
-#: Rows the test looks at, rounds of boosting, folds and repeats.
-MOST_ROWS, ROUNDS, FOLDS, REPEATS = 20_000, 80, 5, 2
+#: Rounds of boosting, folds and repeats.
+ROUNDS, FOLDS, REPEATS = 80, 5, 2
 #: Columns that pass the screening by how much trees use them, and those that are kept.
 SCREENED, MOST_KEPT = 12, 6
 LEVEL = 0.05
@@ -132,14 +132,13 @@ class _Test:
         threads: int,
     ) -> None:  # fmt: skip
         rng = np.random.default_rng(seed)
-        rows = np.sort(rng.permutation(len(y))[:MOST_ROWS])
-        self._X, self._Z, self._y = matrix[rows], added[rows], y[rows]
+        self._X, self._Z, self._y = matrix, added, y
         self._facts = facts
         self._params = {**_PARAMS, "num_threads": threads, "seed": seed, **_objective(facts)}
         self._folds = [
-            (np.setdiff1d(np.arange(len(rows)), part), part)
+            (np.setdiff1d(np.arange(len(y)), part), part)
             for _ in range(REPEATS)
-            for part in np.array_split(rng.permutation(len(rows)), FOLDS)
+            for part in np.array_split(rng.permutation(len(y)), FOLDS)
         ]
 
     def screened(self) -> list[int]:
