@@ -22,7 +22,7 @@ help:
 	@echo "make docs     build the documentation into site/"
 	@echo "make install  the environment alone (.venv)"
 	@echo "make ray      Ray beside it, for the tests of a cluster"
-	@echo "make llm      torch and transformers beside it, for the tests that compare with them"
+	@echo "make llm      torch, transformers and a sentence encoder beside it, for the tests with them"
 	@echo "make clean    remove the environment and everything made"
 
 $(BIN)/python:
@@ -48,7 +48,7 @@ $(VENV)/ray.stamp: $(VENV)/dev.stamp
 # A language model's reference libraries, for the tests that compare with them.
 $(VENV)/llm.stamp: $(VENV)/dev.stamp
 	$(PIP) install -c constraints.txt torch==2.13.0
-	$(PIP) install -c constraints.txt -e '.[llm]'
+	$(PIP) install -c constraints.txt -e '.[text]'
 	$(BIN)/python -m pip check
 	@touch $@
 

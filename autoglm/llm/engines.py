@@ -68,6 +68,10 @@ def open_model(
         return ScriptedModel(script, account=account, price=price_of(settings))
     if Path(wanted).is_dir():
         return _of_folder(Path(wanted), account)
+    if wanted.startswith("encoder:"):
+        from autoglm.llm.encoder import SentenceEncoder
+
+        return SentenceEncoder(wanted.removeprefix("encoder:"))
     if wanted.startswith("local:"):
         from autoglm.llm.local import LocalModel
 
