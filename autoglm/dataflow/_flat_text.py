@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoglm.dataflow.ngrams import BUCKET_BITS, hashed_ngrams
+from autoglm.dataflow.ngrams import hashed_ngrams
 from autoglm.dataflow.text_features import TextFeatures
 
 Floats = NDArray[np.float32]
@@ -31,15 +31,13 @@ class FlatText:
         self._readers, self._idf = readers, text.idf
         self._salts = np.arange(len(readers))
         self._directions = text.directions
-        # Buckets to terms by one look-up; -1 for a bucket that is no term.
-        self._term = np.full(1 << BUCKET_BITS, -1, np.int32)
-        self._term[text.terms] = np.arange(len(text.terms))
+        self._place, self._form = text.place, text.form
 
     def __call__(self, cells: Sequence[Any]) -> tuple[Floats, tuple[NDArray[np.int32], Floats]]:
         """Return lengths and scaled components, then the places and values of terms."""
         texts = [read(cells[place]) for place, read in self._readers]
-        _, buckets = hashed_ngrams(texts, self._salts)
-        found = self._term[buckets]
+        _, buckets = hashed_ngrams(texts, self._salts, self._form)
+        found = self._place(buckets).astype(np.int32)
         found = found[found >= 0]
         found.sort()
         at, values = self._tfidf(found)

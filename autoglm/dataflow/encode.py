@@ -281,7 +281,8 @@ class Encoder:
         )
         if self.text:
             files["text.npz"] = pack_arrays(**self.text.arrays())
-            files["text.json"] = json.dumps(list(self.text.columns), ensure_ascii=False).encode()
+            told = {"columns": list(self.text.columns), "form": self.text.form}
+            files["text.json"] = json.dumps(told, ensure_ascii=False).encode()
         return files
 
     @classmethod
@@ -295,7 +296,10 @@ class Encoder:
         text = None
         if "text.npz" in files:
             arrays = unpack_arrays(files["text.npz"])
-            text = TextFeatures(tuple(json.loads(files["text.json"])), **arrays)
+            told = json.loads(files["text.json"])
+            if isinstance(told, list):  # before there were forms
+                told = {"columns": told, "form": 1}
+            text = TextFeatures.of_arrays(told["columns"], arrays, int(told["form"]))
         dates = [(name, bool(has_time)) for name, has_time in plan["dates"]]
         scaling = Scaling(**unpack_arrays(files["scaling.npz"]))
         spans = [(a, b) for a, b in plan.get("spans", [])]

@@ -1,20 +1,40 @@
 """Hashed n-grams of words and characters, counted without a Python loop over characters.
 
 All texts are laid out as one array of code points; every n-gram's hash is a polynomial of
-its code points, computed for all positions at once. Latin words count as words and as
-character 3- and 4-grams; ideographs, which stand without blanks, as 1-, 2- and 3-grams.
+its code points, computed for all positions at once. Latin words count as words, in pairs that
+stand side by side, and as character 3- and 4-grams; ideographs, which stand without blanks, as
+1-, 2- and 3-grams.
 The feature hashing is that of Weinberger et al., "Feature Hashing for Large Scale
 Multitask Learning" (ICML 2009), without the sign.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-BUCKET_BITS = 20
+
+@dataclass(frozen=True)
+class Form:
+    """Which n-grams are counted, and how many bits their buckets have.
+
+    Attributes
+    ----------
+    bits
+        Buckets are below ``2 ** bits``.
+    pairs
+        Whether two words that stand side by side count too.
+    """
+
+    bits: int
+    pairs: bool
+
+
+#: Every form that a saved model may have; the last is used for new ones.
+FORMS: Mapping[int, Form] = {1: Form(20, pairs=False), 2: Form(22, pairs=True)}
 MAX_CHARACTERS = 1500
 _PRIME = np.uint64(1_099_511_628_211)
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
@@ -23,7 +43,9 @@ _IDEOGRAPH = 0x2E80
 Ints = NDArray[np.int64]
 
 
-def hashed_ngrams(texts: Sequence[str | None], salt: int | Ints = 0) -> tuple[Ints, Ints]:
+def hashed_ngrams(
+    texts: Sequence[str | None], salt: int | Ints = 0, form: int = 2
+) -> tuple[Ints, Ints]:
     """Return row numbers and bucket numbers of every n-gram of every text.
 
     Parameters
@@ -32,13 +54,15 @@ def hashed_ngrams(texts: Sequence[str | None], salt: int | Ints = 0) -> tuple[In
         One text a row; None counts as empty. Only the first 1,500 characters are used.
     salt
         Keeps the n-grams of one column apart from those of another; one number, or (n,).
+    form
+        Which n-grams, see `FORMS`.
 
     Returns
     -------
     rows, buckets
         Two int64 arrays of equal length; a repeated n-gram is listed again.
-        Buckets are below ``2 ** BUCKET_BITS``.
     """
+    how = FORMS[form]
     points, rows = _code_points(texts)
     if not len(points):
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
@@ -46,6 +70,8 @@ def hashed_ngrams(texts: Sequence[str | None], salt: int | Ints = 0) -> tuple[In
     salts = np.asarray(salt, np.uint64) * np.uint64(2) + np.uint64(1)
     mixed = points.astype(np.uint64) * _SPREAD ^ (salts[rows] if salts.ndim else salts)
     found = [_words(points, mixed, rows)]
+    if how.pairs:
+        found.append(_pairs(*found[0]))
     rolled = mixed.copy()
     for n in range(1, 5):
         if n > 1:
@@ -57,7 +83,7 @@ def hashed_ngrams(texts: Sequence[str | None], salt: int | Ints = 0) -> tuple[In
         at = np.flatnonzero(keep)
         found.append((rows[at], rolled[at] + np.uint64(n)))
     hashes = np.concatenate([h for _, h in found])
-    buckets = (hashes * _SPREAD) >> np.uint64(64 - BUCKET_BITS)
+    buckets = (hashes * _SPREAD) >> np.uint64(64 - how.bits)
     return np.concatenate([r for r, _ in found]), buckets.astype(np.int64)
 
 
@@ -83,3 +109,10 @@ def _words(
     weighted = mixed[at] * (place * np.uint64(2) * _PRIME + np.uint64(1))
     first = np.searchsorted(at, starts)
     return rows[starts], np.add.reduceat(weighted, first)
+
+
+def _pairs(rows: Ints, words: NDArray[np.uint64]) -> tuple[Ints, NDArray[np.uint64]]:
+    """Return row and hash of each two words that follow each other in a row."""
+    same = rows[1:] == rows[:-1]
+    both = words[:-1] * np.uint64(31) * _PRIME + words[1:] + np.uint64(7)
+    return rows[1:][same], both[same]

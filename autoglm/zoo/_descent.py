@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -32,12 +32,15 @@ class Problem:
         (n,) row weights that sum to 1.
     regression
         Whether the loss is half the square instead of the log loss.
+    directions
+        Columns whose coefficient must not be below 0 (1) or above it (-1).
     """
 
     X: Any
     target: NDArray[np.float32]
     weight: Array
     regression: bool
+    directions: Mapping[int, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, fold: Fold, facts: Facts) -> Problem:
@@ -49,12 +52,21 @@ class Problem:
             target = np.eye(facts.n_classes, dtype=np.float32)[y]
         weight = weights_of(fold, fold.train)
         weight = np.ones(len(y)) if weight is None else weight
-        return cls(fold.X[fold.train], target, weight / weight.sum(), facts.regression)
+        shares = weight / weight.sum()
+        return cls(fold.X[fold.train], target, shares, facts.regression, facts.directions)
 
     @property
     def columns(self) -> int:
         """Number of columns of X."""
         return int(self.X.shape[1])
+
+    def bounds(self) -> list[tuple[float | None, float | None]] | None:
+        """Return the bounds of the flattened coefficients, or None without a direction."""
+        if not self.directions:
+            return None
+        sides = {1: (0.0, None), -1: (None, 0.0)}
+        rows = [sides.get(self.directions.get(i, 0), (None, None)) for i in range(self.columns + 1)]
+        return [side for side in rows for _ in range(self.target.shape[1])]
 
     def start(self) -> NDArray[np.float32]:
         """Return coefficients (q + 1, m), intercepts last, that predict class shares."""
@@ -96,7 +108,9 @@ class Problem:
         return -np.log(hit), shares - self.target
 
 
-def descend(problem: Problem, path: Sequence[float], limits: Limits) -> Iterator[Step]:
+def descend(
+    problem: Problem, path: Sequence[float], limits: Limits, iterations: int = _ITERATIONS
+) -> Iterator[Step]:
     """Solve by L-BFGS along the path; a step that meets the deadline is given as it stands."""
     import scipy.optimize
 
@@ -108,13 +122,14 @@ def descend(problem: Problem, path: Sequence[float], limits: Limits) -> Iterator
             raise StopIteration
 
     flat = problem.start().astype(np.float64).ravel()
-    options = {"maxiter": _ITERATIONS, "gtol": 1e-5, "ftol": 1e-7}
+    options = {"maxiter": iterations, "gtol": 1e-5, "ftol": 1e-7}
     for penalty in path:
         found = minimize(
             partial(problem.value, penalty=penalty),
             flat,
             method="L-BFGS-B",
             jac=True,
+            bounds=problem.bounds(),
             options=options,
             callback=check,
         )

@@ -29,7 +29,7 @@ class CatBoost(Learner):
     Prediction needs no CatBoost: the trees are unfolded into LightGBM text.
     """
 
-    name, view, extra = "catboost", "tree", "catboost"
+    name, view, extra, directed = "catboost", "tree", "catboost", True
     title = "Gradient boosted oblivious trees (CatBoost), kept as LightGBM text."
 
     def available(self) -> bool:
@@ -102,6 +102,8 @@ def _train(fold: Fold, params: Params, facts: Facts, limits: Limits) -> Any:
             "loss_function": _goal(facts), "random_seed": limits.seed, "thread_count": 1,
             "allow_writing_files": False, "verbose": False}  # fmt: skip
     more: Params = {}
+    if facts.directions:
+        own["monotone_constraints"] = dict(facts.directions)
     if has_valid:
         own["use_best_model"] = True
         more = {"eval_set": pool(fold.valid), "early_stopping_rounds": _PATIENCE}
@@ -114,7 +116,8 @@ def _train(fold: Fold, params: Params, facts: Facts, limits: Limits) -> Any:
 
 def _goal(facts: Facts) -> str:
     if facts.regression:
-        return "MAE" if facts.metric in _ABSOLUTE_METRICS else "RMSE"
+        absolute = facts.metric in _ABSOLUTE_METRICS and not facts.directions
+        return "MAE" if absolute else "RMSE"
     return "Logloss" if facts.n_classes == 2 else "MultiClass"
 
 

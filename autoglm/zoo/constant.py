@@ -41,7 +41,7 @@ class Constant(Learner):
     """Class shares, or the mean (the median for metrics of absolute error)."""
 
     name, view = "constant", "tree"
-    seeded = False
+    seeded, directed = False, True
     title = "The same answer for every row: the floor to beat."
 
     def space(self, facts: Facts) -> Space:

@@ -55,6 +55,9 @@ class Facts:
         Name of the metric the task is scored by.
     fit_seconds
         What one fit may take, about; None when there is no time limit.
+    directions
+        Columns of every view that the prediction must not fall with (1) or rise with (-1): the
+        value of a regression, or the probability of class 1 of two.
     """
 
     task_type: TaskType
@@ -65,6 +68,7 @@ class Facts:
     has_text: bool = False
     metric: str = ""
     fit_seconds: float | None = None
+    directions: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def regression(self) -> bool:
@@ -197,6 +201,8 @@ class Learner(ABC):
         The extra that must be installed for it, or "" when the core install has it.
     seeded
         Whether fits of the same rows differ with the seed, so that several are worth having.
+    directed
+        Whether its models keep `Facts.directions`.
     """
 
     name: ClassVar[str]
@@ -204,6 +210,7 @@ class Learner(ABC):
     title: ClassVar[str]
     extra: ClassVar[str] = ""
     seeded: ClassVar[bool] = True
+    directed: ClassVar[bool] = False
 
     def available(self) -> bool:
         """Return whether what it needs is installed."""
@@ -212,6 +219,11 @@ class Learner(ABC):
     def suits(self, facts: Facts) -> bool:
         """Return whether it makes sense for the task (its kind and size)."""
         return True
+
+    def can(self, facts: Facts) -> bool:
+        """Return whether it is to be tried: installed, suitable, and held to what is asked."""
+        held = self.directed or not facts.directions
+        return held and self.available() and self.suits(facts)
 
     @abstractmethod
     def space(self, facts: Facts) -> Space:

@@ -24,6 +24,7 @@ class Elastic(Linear):
 
     name = "elastic"
     seeded = False
+    directed = False  # its steps know no bounds
     title = "Elastic net: a linear model of few columns."
 
     def suits(self, facts: Facts) -> bool:

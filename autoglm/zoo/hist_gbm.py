@@ -22,7 +22,7 @@ _ABSOLUTE_METRICS = frozenset({"mae", "median_ae", "mape", "smape"})
 class HistGBM(Learner):
     """Histogram boosting with categories as ordered codes, kept as LightGBM text."""
 
-    name, view = "hist_gbm", "tree"
+    name, view, directed = "hist_gbm", "tree", True
     title = "Histogram gradient boosting (scikit-learn), kept as LightGBM text."
 
     def space(self, facts: Facts) -> Space:
@@ -78,11 +78,15 @@ def _estimator(params: Params, facts: Facts, has_valid: bool, seed: int) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     own = {name: value for name, value in params.items() if name != "rounds"}
+    if facts.directions:
+        signs = [facts.directions.get(i, 0) for i in range(facts.n_features["tree"])]
+        own["monotonic_cst"] = signs
     own |= {"warm_start": True, "random_state": seed, "n_iter_no_change": _PATIENCE,
             "early_stopping": has_valid, "categorical_features": None, "tol": 0.0}  # fmt: skip
     if not facts.regression:
         return HistGradientBoostingClassifier(**own)
-    absolute = facts.metric in _ABSOLUTE_METRICS
+    # The leaves of an absolute loss are moved afterwards, which keeps no direction.
+    absolute = facts.metric in _ABSOLUTE_METRICS and not facts.directions
     goal = "absolute_error" if absolute else "squared_error"
     return HistGradientBoostingRegressor(loss=goal, **own)
 

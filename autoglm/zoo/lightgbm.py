@@ -29,7 +29,7 @@ _WRITE_S, _PREDICT_S = 5e-6, 6e-8
 class LightGBM(Learner):
     """Boosted trees by LightGBM, one thread, stopped early on validation rows."""
 
-    name, view = "lightgbm", "tree"
+    name, view, directed = "lightgbm", "tree", True
     title = "Gradient boosted trees (LightGBM) with native categories."
 
     def __init__(self) -> None:
@@ -69,7 +69,9 @@ class LightGBM(Learner):
         settings = _settings(params, facts, len(fold.train), limits.seed)
         # Category codes are in natural order: grades may be cut like numbers.
         categorical = () if params.get("ordinal") else tuple(sorted(facts.categorical))
-        made = cook(params["features"], fold, facts, limits) if params.get("features") else None
+        # Beside a column that is held to a direction, one made of it would not be.
+        recipe = None if facts.directions else params.get("features")
+        made = cook(recipe, fold, facts, limits) if recipe else None
         if made is None:
             used = [rows for rows in (fold.train, fold.valid) if len(rows)]
             parts = [self._subset(fold, rows, categorical) for rows in used]
@@ -181,7 +183,8 @@ _DATASET: Params = {
 def _settings(params: Params, facts: Facts, n_train: int, seed: int) -> Params:
     """Return LightGBM's own parameters."""
     if facts.regression:
-        absolute = facts.metric in _ABSOLUTE_METRICS
+        # LightGBM moves the leaves of an absolute loss afterwards, which keeps no direction.
+        absolute = facts.metric in _ABSOLUTE_METRICS and not facts.directions
         goal: Params = {"objective": "regression_l1" if absolute else "regression"}
     elif facts.n_classes == 2:
         goal = {"objective": "binary"}
@@ -192,9 +195,13 @@ def _settings(params: Params, facts: Facts, n_train: int, seed: int) -> Params:
     if n_train < 100:
         # A leaf must be able to exist at all.
         small["min_data_in_leaf"] = min(int(own.get("min_data_in_leaf", 20)), max(1, n_train // 5))
+    held: Params = {}
+    if facts.directions:
+        signs = [facts.directions.get(i, 0) for i in range(facts.n_features["tree"])]
+        held = {"monotone_constraints": signs, "monotone_constraints_method": "intermediate"}
     bagging: Params = {"bagging_freq": 1 if own.get("bagging_fraction", 1.0) < 1.0 else 0}
     cats: Params = {"max_cat_to_onehot": _SETS, "cat_smooth": 10.0, "cat_l2": 10.0}
-    return _DATASET | cats | goal | bagging | {"seed": seed} | own | small
+    return _DATASET | cats | goal | bagging | held | {"seed": seed} | own | small
 
 
 def _boost(booster: Any, params: Params, fold: Fold, limits: Limits) -> int:

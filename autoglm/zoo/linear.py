@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from autoglm.core.space import Params, Space
+from autoglm.core.space import Float, Params, Space
 from autoglm.zoo._arrays import dump_arrays, load_arrays
 from autoglm.zoo._descent import Problem, Step, descend, ridge_path
 from autoglm.zoo._labels import loss, require_rows, sigmoid, softmax, weights_of
@@ -24,6 +25,10 @@ from autoglm.zoo.contract import (
 
 #: Penalties to walk through, from strong to weak, as a share of the mean loss.
 PENALTIES = tuple(float(v) for v in 10.0 ** np.arange(0.0, -6.1, -0.5))
+#: The same for text, and descents at each: where many columns are rare, few are enough.
+TEXT_PENALTIES = tuple(float(v) for v in 10.0 ** np.arange(-3.0, -6.6, -0.5))
+_TEXT_ITERATIONS = 12
+_TEXT_FALLBACK = 1e-5
 _PATIENCE = 2
 _FALLBACK = 1e-3
 CLOSED_FORM_COLUMNS = 1500
@@ -88,7 +93,7 @@ class Linear(Learner):
 
     name: ClassVar[str] = "linear"
     view: ClassVar[View] = "dense"
-    seeded = False
+    seeded, directed = False, True
     title = "Logistic regression or ridge, its penalty chosen on validation rows."
 
     def space(self, facts: Facts) -> Space:
@@ -110,7 +115,7 @@ class Linear(Learner):
         if fixed is not None:
             path = (float(fixed),)
         problem = Problem.of(fold, facts)
-        if facts.regression and problem.columns <= CLOSED_FORM_COLUMNS:
+        if facts.regression and problem.columns <= CLOSED_FORM_COLUMNS and not facts.directions:
             steps = ridge_path(problem, path)
         else:
             steps = descend(problem, path, limits)
@@ -136,7 +141,12 @@ class Linear(Learner):
 
 
 class LinearText(Linear):
-    """The same on the sparse view, where text is: many more columns than rows."""
+    """The same on the sparse view, where text is: many more columns than rows.
+
+    For classes each n-gram is scaled by how unevenly it is spread over them: the largest absolute
+    log-count ratio of Wang and Manning, "Baselines and Bigrams" (2012). What tells more is then
+    penalised less.
+    """
 
     name, view = "linear_text", "sparse"
     title = "Logistic regression or ridge on words and characters of text columns."
@@ -144,6 +154,72 @@ class LinearText(Linear):
     def suits(self, facts: Facts) -> bool:
         """Only where there is text."""
         return facts.has_text
+
+    def space(self, facts: Facts) -> Space:
+        """How far n-grams are scaled: the power of the ratios."""
+        return {} if facts.regression else {"ratios": Float(0.0, 1.5)}
+
+    def defaults(self, facts: Facts) -> Sequence[Params]:
+        """With scaled n-grams, then with plain ones."""
+        return [{}] if facts.regression else [{"ratios": 1.0}, {"ratios": 0.0}]
+
+    def fit(self, fold: Fold, params: Params, facts: Facts, limits: Limits) -> LinearModel:
+        """Walk from a strong penalty to a weak one, a few steps at each; keep the best one.
+
+        Without validation rows it ends at ``params["penalty"]``.
+        """
+        require_rows(fold, facts)
+        fixed = params.get("penalty")
+        path = TEXT_PENALTIES
+        if fixed is not None or not len(fold.valid):
+            last = _TEXT_FALLBACK if fixed is None else float(fixed)
+            path = (*(p for p in TEXT_PENALTIES if p > last), last)
+        problem = Problem.of(fold, facts)
+        scale = np.ones(problem.columns, np.float32)
+        power = float(params.get("ratios", 0.0))
+        if power > 0 and not facts.regression:
+            scale = log_count_ratios(problem, facts.n_features["dense"], power)
+            problem.X = _scaled(problem.X, scale)
+        steps = (
+            (penalty, coef * scale[:, None], intercept)
+            for penalty, coef, intercept in descend(problem, path, limits, _TEXT_ITERATIONS)
+        )
+        if len(fold.valid) and fixed is None:
+            return best_on_valid(fold, facts, steps)
+        penalty, coef, intercept = list(steps)[-1]
+        learned: Params = {"penalty": penalty}
+        return LinearModel(coef, intercept, regression=facts.regression, learned=learned)
+
+
+def log_count_ratios(problem: Problem, first: int, power: float = 1.0) -> NDArray[np.float32]:
+    """Return a scale of each column (q,): 1 before `first`, with a mean square of 1 after it.
+
+    The log of the share of a class's n-grams that a column has, over that of the other rows; of
+    several classes the largest in size.
+    """
+    terms = problem.X[:, first:]
+    present = terms.copy()
+    present.data = np.ones_like(terms.data)
+    classes = problem.target
+    if classes.shape[1] == 1:
+        classes = np.hstack([classes, 1 - classes])
+    weight = (problem.weight * len(problem.weight))[:, None].astype(np.float32)
+    inside = np.asarray(present.T @ (classes * weight)) + 1.0
+    whole = np.asarray(present.T @ weight) + 2.0
+    outside = whole - inside
+    ratio = np.log((inside / inside.sum(axis=0)) / (outside / outside.sum(axis=0)))
+    largest = np.abs(ratio).max(axis=1) ** power
+    size = float(np.sqrt(np.mean(largest**2))) if len(largest) else 1.0
+    scale = np.ones(problem.columns, np.float32)
+    scale[first:] = largest / max(size, 1e-9)
+    return scale
+
+
+def _scaled(X: Any, scale: NDArray[np.float32]) -> Any:
+    """Return the rows of a csr matrix with their columns scaled."""
+    scaled = X.copy()
+    scaled.data = scaled.data * scale[scaled.indices]
+    return scaled
 
 
 def best_on_valid(fold: Fold, facts: Facts, steps: Iterable[Step]) -> LinearModel:

@@ -7,7 +7,7 @@ import pytest
 
 from autoglm.dataflow.columns import Column, Columns
 from autoglm.dataflow.encode import Encoder, pack_arrays, unpack_arrays
-from autoglm.dataflow.ngrams import BUCKET_BITS, hashed_ngrams
+from autoglm.dataflow.ngrams import FORMS, hashed_ngrams
 
 VIEWS = ("tree", "dense", "sparse")
 N = 400
@@ -115,11 +115,15 @@ def test_unseen_and_missing_values_are_neither_errors_nor_codes(columns: Columns
 def test_ngrams_depend_on_text_and_column_alone() -> None:
     rows, buckets = hashed_ngrams(["abc def", None, "", "客户要退货", "abc def"])
     assert set(rows) == {0, 3, 4}
-    assert buckets.max() < 1 << BUCKET_BITS
+    assert buckets.max() < 1 << FORMS[2].bits
     np.testing.assert_array_equal(np.sort(buckets[rows == 0]), np.sort(buckets[rows == 4]))
     alone = hashed_ngrams(["abc def"])[1]
     np.testing.assert_array_equal(np.sort(buckets[rows == 0]), np.sort(alone))
     assert not set(alone) & set(hashed_ngrams(["abc def"], salt=1)[1])
+    # Two words side by side count too, in their order; saved models of the first form know none.
+    one, other = (set(hashed_ngrams([text])[1]) for text in ("good bad", "bad good"))
+    assert len(one - other) > len(set(hashed_ngrams(["good bad"], 0, 1)[1])
+                                  - set(hashed_ngrams(["bad good"], 0, 1)[1]))  # fmt: skip
     # An ideograph counts alone: two sentences that share one word share n-grams.
     shared = set(hashed_ngrams(["退货太慢"])[1]) & set(buckets[rows == 3])
     assert len(shared) >= 3

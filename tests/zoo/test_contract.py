@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -134,6 +135,38 @@ def test_one_row_of_a_prediction_does_not_depend_on_the_others(
     alone = np.concatenate([model.predict(fold.X[i : i + 1]) for i in range(5)])
     np.testing.assert_allclose(alone, together, rtol=1e-5, atol=1e-6)
     assert len(model.predict(fold.X[:0])) == 0
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_direction_is_kept(learner: Learner, task: TaskType, sign: int) -> None:
+    if task == "multiclass" or learner.name == "constant":
+        return
+    fold, facts = make(task, learner.view, n=600)
+    rng = np.random.default_rng(1)
+    X = fold.X.toarray() if learner.view == "sparse" else fold.X.copy()
+    X[:, 1] = rng.uniform(-3, 3, len(X))
+    # Up, down and up again: against one of the two directions somewhere.
+    wave = np.sin(2 * X[:, 1]) + 0.3 * rng.normal(size=len(X))
+    y = (wave - wave.mean()) / wave.std() if task == "regression" else (wave > 0).astype(np.int64)
+    view: Any = sparse.csr_matrix(X) if learner.view == "sparse" else X
+    fold = replace(fold, X=view, y=y)
+
+    def wrong(facts: Facts) -> float:
+        """Return how far an answer falls at the most while the column goes the way it should."""
+        model = learner.fit(fold, first(learner, facts), facts, Limits())
+        asked = np.repeat(X[:20], 60, axis=0)
+        asked[:, 1] = np.tile(np.linspace(-3, 3, 60), 20)
+        rows: Any = sparse.csr_matrix(asked) if learner.view == "sparse" else asked
+        told = model.predict(rows)
+        told = (told if facts.regression else told[:, 1]).reshape(20, 60)
+        return float(-(sign * np.diff(told, axis=1)).min())
+
+    held = replace(facts, directions={1: sign})
+    assert learner.can(held) == learner.directed
+    if learner.directed:
+        assert wrong(held) < 1e-6
+    if learner.view == "tree":
+        assert wrong(facts) > 0.01
 
 
 def test_weights_move_the_model(learner: Learner, task: TaskType) -> None:
