@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from autoglm._account import first_receipts, run_facts, score_of, settle, told_mb
-from autoglm._measure import measure, sample_rows
+from autoglm._measure import against_directions, measure, sample_rows
 from autoglm._outputs import Kind, Outputs, built, choose_outputs, fast_models, rooms
 from autoglm._run_info import RunInfo
 from autoglm.core.errors import WorkerError
 from autoglm.core.events import emit
 from autoglm.core.files import write_file
 from autoglm.core.text import say
+from autoglm.evaluate.fairness import MOST_GAP, selection_gap
 from autoglm.evaluate.report import render_report
 from autoglm.predictor import Predictor
 from autoglm.tuner.allowance import Allowance
@@ -120,11 +121,11 @@ class _Maker:
 
     def best(self, outputs: Outputs) -> tuple[Outcome, Outputs]:
         """Build "best"; while it misses a limit on size or latency, a cheaper one."""
-        spec, budget = self._info.spec, self._info.budget
+        spec, budget, work = self._info.spec, self._info.budget, self._work
         wanted, room = spec.latency_ms.value, self._models_mb(outputs)
         held: tuple[Kind, ...] = ("row_us",) if wanted is not None else ()
         while True:
-            outcome = built(outputs.best, self._work, spec.seed.value)
+            outcome = built(outputs.best, work, spec.seed.value)
             in_time = budget.remaining() > 0
             smaller = outputs.cheaper("size_mb", _mb(outcome.blend.dump()), room, held)
             if smaller is not None and in_time:
@@ -139,6 +140,12 @@ class _Maker:
                 break
             outputs, held = quicker, ("row_us",)
         self.predictor.receipts = first_receipts(self._info, latency) | self.predictor.receipts
+        if work.facts.directions:
+            share = against_directions(self.predictor, self._rows)
+            self.predictor.receipts["against_directions"] = {"planned": 0.0, "actual": share}
+        if work.groups:
+            gap = self._selection_gap(outcome)
+            self.predictor.receipts["selection_gap"] = {"planned": MOST_GAP, "actual": gap}
         return outcome, outputs
 
     def add_fast(self, outputs: Outputs, refits: Refits | None) -> None:
@@ -157,6 +164,17 @@ class _Maker:
         receipts["score"]["fast"] = score_of(outcome, quick, self._work)
         latency = measure_latency_ms(quick, self._records)
         receipts["latency_ms"]["fast"] = round(latency, 3)
+        if "against_directions" in receipts:
+            share = against_directions(quick, self._rows)
+            receipts["against_directions"]["fast"] = share
+        if "selection_gap" in receipts:
+            receipts["selection_gap"]["fast"] = self._selection_gap(outcome)
+
+    def _selection_gap(self, outcome: Outcome) -> float:
+        """Return how unlike groups are selected, on out-of-fold predictions."""
+        selected = outcome.blend.rule.labels(outcome.prediction) == 1
+        groups = [codes[outcome.rows] for codes in self._work.groups]
+        return round(selection_gap(selected, groups), 4)
 
     def _models_mb(self, outputs: Outputs) -> float | None:
         """Return what the task's limit leaves for the models of "best"; None without a limit."""

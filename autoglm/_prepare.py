@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from autoglm._invent import Inventor
 from autoglm.core.budget import MemoryBudget, resident_mb
-from autoglm.core.errors import DataError
+from autoglm.core.errors import DataError, SpecError
 from autoglm.core.events import emit
 from autoglm.core.spec import TaskSpec
 from autoglm.core.text import say
@@ -34,6 +34,8 @@ SAMPLE_ROWS = 1000
 #: What a worker needs before it has any data.
 WORKER_MB = 100.0
 SAMPLE_CELLS = 300_000
+#: A column of numbers is cut into quarters beyond so many values; share of its cells that are some.
+MOST_GROUPS, NUMBERS = 10, 0.9
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,9 @@ def prepare(
     folds = _folds(spec, y, rows, columns, plan)
     if plan.total_folds != len(folds):
         plan = _shortened(plan, len(folds))
-    work = Workspace.create(folder, matrices, y, folds, facts, _metric(spec, y, codec))
+    work = Workspace.create(
+        folder, matrices, y, folds, facts, _metric(spec, y, codec), _groups(spec, rows)
+    )
     prepared = Prepared(cleaner, encoder, codec)
     work.store_prepared(prepared.dump() | _sample(rows, cleaner, folds))
     work.store_text("plan.json", json.dumps(vars(plan)))
@@ -185,12 +189,57 @@ def _facts(spec: TaskSpec, codec: TargetCodec, columns: Columns, encoder: Encode
         categorical=encoder.categorical,
         has_text=encoder.text is not None,
         metric=spec.metric.value,
+        directions=_directions(spec, columns, encoder),
     )
+
+
+def _directions(spec: TaskSpec, columns: Columns, encoder: Encoder) -> dict[int, int]:
+    """Return the place of each column with a direction, which is the same in every view.
+
+    Raises
+    ------
+    SpecError
+        When a direction cannot be kept: the column is no number, or there are several classes.
+    """
+    wanted = dict.fromkeys(spec.increasing.value, 1) | dict.fromkeys(spec.decreasing.value, -1)
+    found = {}
+    for name, sign in wanted.items():
+        if name not in encoder.numbers or columns[name].kind != "number":
+            raise SpecError(
+                say(en=f"Predictions cannot rise or fall with {name}: it is no column of numbers "
+                       "that is learned from.",
+                    zh=f"预测无法随 {name} 单调变化:它不是用于学习的数值列。"),
+                hint=say(en="Name columns of numbers that are not left out.",
+                         zh="请指定未被排除的数值列。"),
+            )  # fmt: skip
+        found[encoder.numbers.index(name)] = sign
+    if found and spec.task_type.value == "multiclass":
+        raise SpecError(
+            say(en="A direction needs a number or one of two classes to predict; this task has "
+                   "several classes.",
+                zh="单调方向只适用于预测数值或二分类;该任务有多个类别。"),
+            hint=say(en="Leave the directions out.", zh="请去掉单调方向。"),
+        )  # fmt: skip
+    return found
+
+
+def _groups(spec: TaskSpec, rows: pd.DataFrame) -> dict[str, NDArray[np.int64]]:
+    """Return the codes of each row's groups by column; of many numbers quarters of the rows."""
+    found = {}
+    for name in spec.fair_to.value if spec.task_type.value == "binary" else ():
+        cells = rows[name]
+        numbers = pd.to_numeric(cells, errors="coerce")
+        if numbers.notna().mean() > NUMBERS and numbers.nunique() > MOST_GROUPS:
+            codes = pd.qcut(numbers, 4, labels=False, duplicates="drop").fillna(-1)
+        else:
+            codes = pd.Series(pd.factorize(cells.astype("string").str.strip())[0])
+        found[name] = codes.to_numpy().astype(np.int64)
+    return found
 
 
 def _views(learners: dict[str, Any], facts: Facts) -> set[View]:
     """Return the views that the learners of this task eat."""
-    return {one.view for one in learners.values() if one.available() and one.suits(facts)}
+    return {one.view for one in learners.values() if one.can(facts)}
 
 
 def _with_widths(facts: Facts, matrices: dict[str, Any]) -> Facts:

@@ -32,8 +32,8 @@ from autoglm.task.meta import Advice
 from autoglm.tuner.scoring import MetricChoice, Scorer
 from autoglm.tuner.workspace import Workspace
 
-#: Fields that change what a row holds.
-OF_THE_TABLE = frozenset({"drop_columns"})
+#: Fields that change what a row holds, or what every fit has to keep.
+OF_THE_TABLE = frozenset({"drop_columns", "increasing", "decreasing", "fair_to"})
 #: Share of the time of a run that goes on where nothing is said of it, and the least, seconds.
 SHARE, LEAST_S = 0.5, 5.0
 

@@ -81,6 +81,11 @@ class TaskOptions(BaseModel):
         Seed of every random choice.
     interpretable
         Only models a person can read.
+    increasing, decreasing
+        Columns of numbers that the prediction must not fall with, or must not rise with: the
+        value, or the probability of the positive class.
+    fair_to
+        Columns that are not learned from, and whose groups are to be selected alike.
     query, sheet
         What to read from a database or a workbook.
     main
@@ -105,6 +110,9 @@ class TaskOptions(BaseModel):
     false_negative_cost: float | None = None
     seed: int | None = None
     interpretable: bool | None = None
+    increasing: tuple[str, ...] | None = None
+    decreasing: tuple[str, ...] | None = None
+    fair_to: tuple[str, ...] | None = None
     query: str | None = None
     sheet: str | int | None = None
     main: str | None = None
@@ -253,7 +261,7 @@ class AutoTask:
             findings = examine_target(
                 table.frame, profile, target_name, kind, split=spec.split.value
             )
-            drop = spec.drop_columns.value
+            drop = (*spec.drop_columns.value, *spec.fair_to.value)
             actions = plan_cleaning(profile, findings, target=target_name, drop=drop)
         typed = not isinstance(dataset, (str, bytes, os.PathLike, Table))
         file = plain and isinstance(dataset, (str, os.PathLike)) and Path(dataset).exists()

@@ -83,6 +83,21 @@ class RunOptions(Common):
         typer.Option("--interpretable", help=say(en="Only models a person can read.",
                                                  zh="只用可解释的模型。")),
     ] = False  # fmt: skip
+    increasing: Annotated[
+        list[str] | None,
+        typer.Option(help=say(en="Column that the prediction must not fall with; repeat for more.",
+                              zh="预测不得随之下降的列;可重复。")),
+    ] = None  # fmt: skip
+    decreasing: Annotated[
+        list[str] | None,
+        typer.Option(help=say(en="Column that the prediction must not rise with; repeat for more.",
+                              zh="预测不得随之上升的列;可重复。")),
+    ] = None  # fmt: skip
+    fair_to: Annotated[
+        list[str] | None,
+        typer.Option(help=say(en="Column whose groups are to be treated alike; repeat for more.",
+                              zh="应公平对待其各组的列;可重复。")),
+    ] = None  # fmt: skip
     time: Annotated[
         str | None,
         typer.Option(
@@ -268,6 +283,9 @@ def _task_options(options: RunOptions) -> TaskOptions:
         "false_negative_cost": options.miss_cost,
         "seed": options.seed,
         "interpretable": options.interpretable or None,
+        "increasing": tuple(options.increasing or ()) or None,
+        "decreasing": tuple(options.decreasing or ()) or None,
+        "fair_to": tuple(options.fair_to or ()) or None,
         "query": options.query,
         "sheet": options.sheet,
         "main": options.main,

@@ -109,6 +109,9 @@ class TaskSpec(BaseModel):
     memory_mb: Decision[float | None] = _default(None)
     prefer: Decision[Preference | None] = _default(None)
     interpretable: Decision[bool] = _default(False)
+    increasing: Decision[tuple[str, ...]] = _default(())
+    decreasing: Decision[tuple[str, ...]] = _default(())
+    fair_to: Decision[tuple[str, ...]] = _default(())
     seed: Decision[int] = _default(0)
     cleaning: tuple[CleanAction, ...] = ()
 
@@ -200,6 +203,9 @@ _LABELS: dict[str, tuple[str, str]] = {
     "memory_mb": ("memory, MB", "内存(MB)"),
     "prefer": ("prefer", "偏好"),
     "interpretable": ("interpretable", "可解释"),
+    "increasing": ("rises with", "随之上升"),
+    "decreasing": ("falls with", "随之下降"),
+    "fair_to": ("fair to groups of", "公平对待"),
     "seed": ("seed", "随机种子"),
 }
 

@@ -74,6 +74,9 @@ _FIELDS: dict[str, tuple[str, str]] = {
     "memory_mb": ("Memory, MB", "内存（MB）"),
     "prefer": ("Prefer", "偏好"),
     "interpretable": ("Interpretable", "可解释"),
+    "increasing": ("Rises with", "随之上升"),
+    "decreasing": ("Falls with", "随之下降"),
+    "fair_to": ("Fair to groups of", "公平对待"),
     "seed": ("Seed", "随机种子"),
 }
 
@@ -315,9 +318,11 @@ def _verdict(receipt: Receipt) -> str:
     """Return whether a limit was kept, and if not by how much it was missed and what keeps it."""
     if receipt.over is None or receipt.planned is None:
         return say(en="kept", zh="达标") if receipt.kept else ""
-    over, share = number(receipt.over, 2), percent(receipt.over / receipt.planned, 0)
-    words = say(en=f"missed by {over} ({share}); this is the nearest that was reached",
-                zh=f"超出 {over}（{share}）；这是能达到的最接近值")  # fmt: skip
+    over = number(receipt.over, 2)
+    if receipt.planned > 0:
+        over += f" ({percent(receipt.over / receipt.planned, 0)})"
+    words = say(en=f"missed by {over}; this is the nearest that was reached",
+                zh=f"超出 {over}；这是能达到的最接近值")  # fmt: skip
     if receipt.fast is not None and receipt.fast <= receipt.planned:
         words += say(en="; the fast output keeps it", zh="；fast 输出达标")
     return words
@@ -330,6 +335,8 @@ def receipt_title(name: str) -> str:
         "latency_ms": say(en="One row, ms", zh="单行预测（毫秒）"),
         "size_mb": say(en="Model, MB", zh="模型大小（MB）"),
         "memory_mb": say(en="Memory, MB", zh="内存（MB）"),
+        "selection_gap": say(en="Gap between groups", zh="各组入选率差距"),
+        "against_directions": say(en="Steps against a direction", zh="违反方向的步数占比"),
         "score": say(en="Expected score", zh="预期得分"),
     }
     return words.get(name, name)

@@ -104,8 +104,8 @@ class Receipt:
     Attributes
     ----------
     name
-        "time_s", "latency_ms", "size_mb", "memory_mb" or "score"; other names are shown as they
-        are.
+        "time_s", "latency_ms", "size_mb", "memory_mb", "against_directions", "selection_gap" or
+        "score"; other names are shown as they are.
     planned
         The limit; None where there was none.
     actual

@@ -105,8 +105,7 @@ def advise(
     near = _nearest(store, features, names) if store else []
     if not near or not steps:
         return Advice(tuple(steps))
-    spaces = {n: one.space(facts) for n, one in learners.items()
-              if one.available() and one.suits(facts)}  # fmt: skip
+    spaces = {n: one.space(facts) for n, one in learners.items() if one.can(facts)}
     known = {n: {*spaces[n], *(k for p in learners[n].defaults(facts) for k in p)} for n in spaces}
     winners = _winners(near, known, spaces, features.rows, seconds)
     cheap = _cheap(steps, near, winners)

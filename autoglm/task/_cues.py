@@ -49,7 +49,9 @@ MORE = re.compile(r"\s*(?:and|nor|also|plus|as\s+well|以及|还有|和)", re.IG
 AHEAD = cast(Cues, group("ahead"))
 BEHIND = cast(Cues, group("behind"))
 #: Between the items of a list.
-JOIN = re.compile(r"\s*(?:,|、|&|/|\band\b|\bor\b|\bplus\b|以及|[和与跟及或])\s*", re.IGNORECASE)
+JOIN = re.compile(
+    r"\s*(?:,|、|&|/|\band\b|\bn?or\b|\bplus\b|以及|还有|外加|连同|[和与跟及或])\s*", re.IGNORECASE
+)
 #: Turns of phrase whose words name nothing ("all day", "of course").
 IDIOM, NO_NOT = phrases("word.idiom"), phrases("word.no_not")
 #: After "ignore" and the like a question word is part of what is named: "ignore how long ...".
@@ -79,6 +81,19 @@ FORECAST, BY_TIME = phrases("split.forecast"), phrases("split.by_time")
 ORDER = tuple(pattern for _, pattern in group("order"))
 GROUPS, TOGETHER = phrases("split.groups"), phrases("split.together")
 INTERPRETABLE = phrases("wish.interpretable")
+#: Cues that are nouns where nothing follows them: "the loan rating".
+NOUN = re.compile(r"评级|分级|评分|打分|定级|ratings?|gradings?|rankings?|scorings?", re.IGNORECASE)
+#: Starts a wish of its own.
+NEW_WISH = re.compile(
+    r"\s*(?:(?:and|then|but|also|plus)\s+)?(?:please\s+)?"
+    r"(?:keep|make|train|test|validate|use|give|tell|judge|hold|split)\b",
+    re.IGNORECASE,
+)
+FAIR = phrases("wish.fair")
+#: A "not" that stands just before what is not wanted.
+NOT_IT = re.compile(
+    r"(?:不用|别用|不要|不看|不是|别看|\bnot|\bno|n't\s+use|\bdon'?t\s+use)\s*$", re.IGNORECASE
+)
 CHOICE = phrases("word.choice")
 POSITIONS = tuple((pattern, int(place)) for place, pattern in group("place"))
 HINTS = tuple((pattern, meaning) for meaning, pattern in group("means"))

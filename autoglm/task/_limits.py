@@ -55,6 +55,7 @@ _AGAIN = re.compile(
     rf"{_NUMBER.replace('(?=[' + chr(92) + 's-])', chr(92) + 'b')}",
     re.IGNORECASE,
 )
+_EACH = re.compile(r"\s*(?:per|a|an|each|every|/|每)\s*\w", re.IGNORECASE)
 _EDGES = re.compile(r"[,;!?。;\n]|\.(?=\s|$)")
 
 
@@ -186,6 +187,8 @@ def _duration_field(text: str, start: int, end: int, seconds: float) -> LimitFie
         return None
     bounded = _BOUND_BEFORE.search(before) or _BOUND_AFTER.search(after)
     alone = len(re.findall(r"[\u3400-\u9fff]|[A-Za-z]+", clause.replace(text[start:end], ""))) <= 3
+    if seconds < 0.2 and _EACH.match(after):
+        return "latency_ms"  # "10 ms per frame"
     if not (bounded or alone):
         return None
     if seconds < 0.2 or _PER_PREDICTION.search(clause) or (_ANSWER.search(clause) and seconds <= 2):

@@ -35,12 +35,17 @@ FILLERS = word_set(
     "on from with ever used id reported detected observed occurred happened flg cnt qty tot",
     "cd shifou bianhao zong pingjun type status ok given done made new old took got base",
     "basic curr current cur final actual act est kwh kw wh km mm cm kg g lb usd eur gbp rmb",
-    "cny bpm mmhg rpm pcs pct bar celsius",
+    "cny bpm mmhg rpm pcs pct bar celsius ha hectare acre mu sqm sqft",
     "是否 的 有无 字段 总 号 编号 平均 列 合计",
 )
+#: Names that are words of any sentence: they count where they stand in capitals as named.
+LITTLE = word_set("a i at in on to no so as is it us me by or an am be do go he if my of up we pm")
 _FILLER_WEIGHT, _NUMBER_WEIGHT, _SIGN_WEIGHT = 0.12, 0.3, 0.4
 #: Words that only say how a thing is counted.
-_LIGHT, _LIGHT_WEIGHT = word_set("amt amount amnt 金额 数额 数量 次数 人数 个数 额度 jine"), 0.5
+_LIGHT, _LIGHT_WEIGHT = (
+    word_set("amt amount amnt lvl level 金额 数额 数量 次数 人数 个数 额度 jine"),
+    0.5,
+)
 _PLAIN_VALUES = word_set(
     "yes no true false t f y n none other unknown 0 1 -1 2 是 否 有 无 真 假 其他 未知"
 )
@@ -140,6 +145,8 @@ def mention(name: Name, reading: Reading, weights: Mapping[Role, float]) -> Ment
         What a word counts for by its role; roles left out count for nothing.
     """
     best = Mention(0.0)
+    if name.column.strip().lower() in LITTLE:
+        return _verbatim(name, reading, weights)
     for clause in reading.clauses if _akin(name, reading) else ():
         allowed = [w for w in clause.words if weights.get(reading.role(w), 0.0) > 0]
         if allowed:
@@ -252,7 +259,7 @@ def _verbatim(name: Name, reading: Reading, weights: Mapping[Role, float]) -> Me
 def written(name: str, text: str) -> Iterator[tuple[int, int, bool]]:
     """Yield where a name stands in a normalised text as it is written, and whether in quotes."""
     raw = normal(name).strip()
-    short = len(raw) == 1 and raw.isascii()
+    short = raw.isascii() and (len(raw) == 1 or raw.lower() in LITTLE)
     flags = 0 if short and raw.isupper() else re.IGNORECASE
     edge = r"[A-Za-z0-9_]"
     left = rf"(?<!{edge})(?<!{edge}')" if re.match(edge, raw) else ""
@@ -267,7 +274,11 @@ def likeness(wanted: Word, written: Word) -> float:
         return EXACT if wanted.length == written.length else 0.0
     shared = len(wanted.concepts & written.concepts)
     if shared:
-        most = SHORTENED if written.guessed else CONCEPT + _PER_WORD * (written.length - 1)
+        most = (
+            SHORTENED
+            if written.guessed or wanted.guessed
+            else CONCEPT + _PER_WORD * (written.length - 1)
+        )
         return most - _VAGUE * (
             1 - shared / math.sqrt(len(wanted.concepts) * len(written.concepts))
         )

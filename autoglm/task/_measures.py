@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from autoglm.core.spec import TaskType
 from autoglm.task import _prices
 from autoglm.task._phrases import group
+from autoglm.task._words import misspelt
 
 #: The metrics of each task type; the first is the default.
 METRICS: Mapping[TaskType, tuple[str, ...]] = {
@@ -32,6 +33,12 @@ COUNTERPART: Mapping[tuple[str, TaskType], str] = {
     ("quadratic_kappa", "binary"): "mcc", ("log_loss", "regression"): "",
 }  # fmt: skip
 
+#: Words of metrics that are worth putting right.
+_WORDS = (
+    "weighted", "balanced", "accuracy", "precision", "recall", "average", "absolute", "squared",
+    "percentage", "logarithmic", "sensitivity", "symmetric", "quadratic", "error",
+)  # fmt: skip
+_LONG = re.compile(r"[A-Za-z]{5,}")
 _MEANINGS: Mapping[TaskType, tuple[tuple[str, re.Pattern[str]], ...]] = {
     "binary": group("binary"), "multiclass": group("multiclass"), "regression": group("regression"),
 }  # fmt: skip
@@ -40,12 +47,30 @@ _MEANINGS: Mapping[TaskType, tuple[tuple[str, re.Pattern[str]], ...]] = {
 def named(text: str) -> list[tuple[str, tuple[int, int]]]:
     """Return the metrics that a normalised sentence names, most specific first, with places."""
     out: list[tuple[str, tuple[int, int]]] = []
+    spelt, places = _spelt(text)
     for name, pattern in group("metric"):
-        for found in pattern.finditer(text):
-            start, end = found.span()
+        for found in pattern.finditer(spelt):
+            start, end = places[found.start()], places[found.end() - 1] + 1
             if all(end <= a or start >= b for _, (a, b) in out):
                 out.append((name, (start, end)))
     return out
+
+
+def _spelt(text: str) -> tuple[str, list[int]]:
+    """Return a text with slips in words of metrics put right, and where each sign comes from."""
+    signs: list[str] = []
+    places: list[int] = []
+    last = 0
+    for found in _LONG.finditer(text):
+        word = found.group().lower()
+        meant = None if word in _WORDS else next((w for w in _WORDS if misspelt(word, w)), None)
+        if meant is None:
+            continue
+        signs += [text[last : found.start()], meant]
+        places += range(last, found.start())
+        places += (min(found.start() + i, found.end() - 1) for i in range(len(meant)))
+        last = found.end()
+    return "".join([*signs, text[last:]]), [*places, *range(last, len(text))]
 
 
 def spans(text: str) -> Iterator[tuple[int, int]]:

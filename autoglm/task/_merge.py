@@ -58,7 +58,12 @@ def _fits(name: str, decisions: Decisions, profile: TableProfile) -> bool:
         return two and (name != "positive_class" or value in labels)
     if name in ("group_column", "time_column"):
         return bool(value != target.value)
-    return name != "drop_columns" or target.value not in value
+    if name in ("increasing", "decreasing"):
+        numbers = all(profile.columns[column].kind == "number" for column in value)
+        return (
+            decisions["task_type"].value != "multiclass" and numbers and target.value not in value
+        )
+    return name not in ("drop_columns", "fair_to") or target.value not in value
 
 
 def surer(rules: Decision[Any] | None, model: Decision[Any]) -> Decision[Any]:

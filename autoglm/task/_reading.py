@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from autoglm.core.text import Language, has_chinese
-from autoglm.task import _cues, _limits, _measures, _prices
+from autoglm.task import _cues, _directions, _limits, _measures, _prices
 from autoglm.task._cues import Role
 from autoglm.task._words import normal
 from autoglm.task.lexicon import Word, lexicon
@@ -137,9 +137,12 @@ def read(sentence: str) -> Reading:
             _paint(text, roles, *remark.span("inside"), "open")
     _second_thought(text, roles)
     _after_the_question(text, roles)
-    for start, end in _prices.spans(text):
+    for start, end in (*_prices.spans(text), *_about_fairness(text, bounds)):
         _repaint(roles, start, end, "target", "aside")
         _repaint(roles, start, end, "open", "aside")
+    for one in _directions.find(text):
+        _repaint(roles, one.start, one.end, "target", "feature")
+        _repaint(roles, one.start, one.end, "open", "feature")
     for start, end in _silent(text):
         roles[start:end] = ["none"] * (end - start)
     words = _plain_parts(lexicon().words(text, forgive=True)) + _hints(text, roles, bounds)
@@ -162,6 +165,17 @@ def _second_thought(text: str, roles: list[Role]) -> None:
         if _cues.ASKS_AGAIN.search(text, turn.start()) and {"target", "named"} & set(rest):
             for old in ("target", "open", "context", "named"):
                 _repaint(roles, 0, turn.start(), old, "unwanted")
+
+
+def _about_fairness(text: str, bounds: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield where groups are named that are to be treated alike: no question is asked there."""
+    for found in _cues.FAIR.finditer(text):
+        start, end = next(b for b in bounds if found.start() < b[1])
+        if found.group().isascii():
+            yield found.start(), max(end, found.end())
+        else:
+            named = text.rfind("对", start, found.start())
+            yield (named if named >= 0 else found.start()), max(end, found.end())
 
 
 def _after_the_question(text: str, roles: list[Role]) -> None:
@@ -187,6 +201,8 @@ def _clauses(text: str) -> Iterator[tuple[int, int]]:
 def _paint(text: str, roles: list[Role], start: int, end: int, carried: Role) -> Role:
     """Give the characters of one clause their roles; return what a list carries over."""
     events = cues(text, start, end)
+    if _cues.NEW_WISH.match(text, start, end):
+        carried = "open"  # a list of columns does not go on with a verb
     behind = [e for e in events if e[3]]
     roles[start:end] = [carried] * (end - start)
     last_cue, stopped = start, -1
@@ -203,9 +219,11 @@ def _paint(text: str, roles: list[Role], start: int, end: int, carried: Role) ->
             _repaint(roles, last_cue, found, "target", "context")  # "whether X will Y": X, then Y
         role = "target" if role == "instead" else role
         last_cue = found if role == "target" else last_cue
-        roles[found:stop] = (
-            ["none"] * (stop - found) if role != "context" else [role] * (stop - found)
+        noun = (
+            role == "target" and _cues.NOUN.fullmatch(cue) and not text[stop:end].strip(" ,;.!?。")
         )
+        own: Role = role if role == "context" or noun else "none"
+        roles[found:stop] = [own] * (stop - found)
         roles[stop:end] = [role] * (end - stop)
         last, stopped = role, stop
         if role == "target" and not re.search(r"\w", text[stop:end]):
@@ -251,6 +269,7 @@ def cues(text: str, start: int, end: int) -> list[tuple[int, int, Role, bool]]:
     clause = text[start:end].rstrip(" ,;.!?。、)")
     events: list[tuple[int, int, Role, bool]] = []
     plain = _cues.NO_NOT.sub(lambda m: "~" * len(m.group()), clause)  # "性别" is no "别"
+    plain = _no_metric(plain)
     plain = re.sub("~别", "~~", plain)
     for role, pattern in _cues.BEHIND:
         for m in pattern.finditer(plain):
@@ -272,6 +291,16 @@ def cues(text: str, start: int, end: int) -> list[tuple[int, int, Role, bool]]:
         if weak:
             events.append((start + weak.start(), start + weak.end(), "weak", True))
     return sorted(events, key=lambda e: e[0])
+
+
+def _no_metric(clause: str) -> str:
+    """Blank the "not" before a metric: what is left out there is no column."""
+    for _, (first, _) in _measures.named(clause):
+        found = _cues.NOT_IT.search(clause[:first])
+        if found:
+            start = found.start()
+            clause = clause[:start] + "~" * (first - start) + clause[first:]
+    return clause
 
 
 def _context_mark(text: str, roles: list[Role], start: int, end: int) -> None:

@@ -21,6 +21,11 @@ from autoglm.task._spots import ENOUGH, Spot, joined, spots
 
 _PRONOUN, _EMPTY = phrases("refer.pronoun"), phrases("refer.empty")
 _COUNT, _ONE = phrases("refer.count"), phrases("refer.one")
+#: What points at a clause before.
+_POINTS = re.compile(
+    r"\b(?:it|they|them|those|these|this|that|such|same|whole|each|its|their)\b|它|他们|她们|这些|那些|其|同一|前者|后者|上述",
+    re.IGNORECASE,
+)
 _TESTS = phrases("split.tests")
 _TIME_WORD = phrases("columns.time_word")
 #: How many clauses back a pronoun reaches.
@@ -272,12 +277,17 @@ def groups_said(
     for cue in _cues.TOGETHER.finditer(reading.text):
         index = clause_at(reading, cue.start())
         last = reading.clauses[clause_at(reading, cue.end() - 1)].end
+        here = reading.clauses[index]
+        own = reading.text[here.start : cue.start()] + " " + reading.text[cue.end() : here.end]
+        # Who names things there speaks of another clause by a column's own name only.
+        least = 1.0 if content(own) and not _POINTS.search(own) else 0.0
         for back in range(index, max(-1, index - 4), -1):
             clause = reading.clauses[back]
             end = last if back == index else clause.end
             found = [
                 s for s in spots(reading, profile, clause.start, end)
                 if can_group(profile.columns[s.column])
+                and (back == index or s.strength >= least)
             ]  # fmt: skip
             if found:
                 yield clause.start, last, tuple(sorted(found, key=lambda s: -s.strength))

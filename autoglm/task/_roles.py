@@ -9,9 +9,9 @@ from typing import Any
 from autoglm.core.spec import Decision, Split, TaskType
 from autoglm.core.text import say
 from autoglm.dataflow.profile import TableProfile
-from autoglm.task import _cues
+from autoglm.task import _cues, _directions
 from autoglm.task._cues import Role
-from autoglm.task._match import mention, name_of
+from autoglm.task._match import mention, name_of, values_mentioned
 from autoglm.task._phrases import phrases
 from autoglm.task._reading import Clause, Reading
 from autoglm.task._refer import can_group, content, groups_said, later, times_said, togethers
@@ -23,6 +23,9 @@ _GROUP_ENOUGH = 0.5
 _ANYWHERE: Mapping[Role, float] = {"open": 1.0}
 _ALL_OTHERS, _IDS = phrases("columns.all_others"), phrases("columns.ids")
 _REST = phrases("columns.rest")
+_SENSITIVE = phrases("columns.sensitive")
+#: Values of a column whose groups may be named by them: "men and women".
+MOST_VALUES = 10
 _TIME_NAME = phrases("columns.time")
 _NO_GROUP = word_set(
     "time date row rows data way type order model side one sides fold 时间 日期 行 数据 先后 时序",
@@ -105,6 +108,59 @@ def _no_such_column(
         reason=say(en=f'found no column for "{shown}"; use --drop to name it',
                    zh=f"没有找到“{shown}”对应的列;可用 --drop 指定"),
     )  # fmt: skip
+
+
+def directions(reading: Reading, profile: TableProfile, target: str) -> dict[str, Decision[Any]]:
+    """Return the decisions on `increasing` and `decreasing` that the sentence asks for."""
+    found: dict[str, tuple[int, str]] = {}
+    for one in _directions.find(reading.text):
+        for spot in spots(reading, profile, one.start, one.end):
+            if spot.column != target and profile.columns[spot.column].kind == "number":
+                found.setdefault(spot.column, (one.sign, one.words))
+    out: dict[str, Decision[Any]] = {}
+    for name, sign in (("increasing", 1), ("decreasing", -1)):
+        own = {column: words for column, (way, words) in found.items() if way == sign}
+        if own:
+            shown = "; ".join(dict.fromkeys(own.values()))
+            out[name] = Decision[Any](
+                value=tuple(own), source="sentence", confidence=0.85,
+                reason=say(en=f'the sentence says "{shown}"', zh=f"句子说“{shown}”"),
+            )  # fmt: skip
+    return out
+
+
+def fair_to(reading: Reading, profile: TableProfile, target: str) -> Decision[Any] | None:
+    """Return the columns whose groups the sentence wants treated alike, or None.
+
+    Where it names none, those that people are told apart by: sex, race, religion and the like.
+    """
+    found = reading.says(_cues.FAIR)
+    if found is None:
+        return None
+    start = max((c.start for c in reading.clauses if c.start <= found.start()), default=0)
+    end = min((c.end for c in reading.clauses if c.end >= found.end()), default=len(reading.text))
+    named = {spot.column for spot in spots(reading, profile, start, end)}
+    words = reading.lower[start:end]
+    for name, column in profile.columns.items():
+        told = (
+            values_mentioned(column, reading, _ANYWHERE) if column.n_unique <= MOST_VALUES else {}
+        )
+        if any(word.lower() in words for value in told.values() for word in value.words):
+            named.add(name)
+    if not named - {target}:
+        named = {name for name in profile.columns if _SENSITIVE.search(" ".join(_told(name)))}
+    names = tuple(n for n in profile.columns if n in named and n != target)
+    if not names:
+        return None
+    return Decision[Any](
+        value=names, source="sentence", confidence=0.85,
+        reason=say(en=f'the sentence says "{found.group().strip()}"',
+                   zh=f"句子说“{found.group().strip()}”"),
+    )  # fmt: skip
+
+
+def _told(name: str) -> list[str]:
+    return [word.text for word in name_of(name).words]
 
 
 def choose_split(
@@ -207,7 +263,16 @@ def _entity_column(words: str, profile: TableProfile, target: str) -> tuple[str 
 
 def interpretable(reading: Reading) -> Decision[Any] | None:
     """Return the wish for a model that can be explained, or None."""
-    found = reading.says(_cues.INTERPRETABLE)
+    cues = _cues.INTERPRETABLE.finditer(reading.text)
+    # "neither the reason for leaving nor ...": what is left out is no wish.
+    found = next(
+        (
+            m
+            for m in cues
+            if not (reading.roles[m.start()] == "drop" and m.group().lower().startswith("reason"))
+        ),
+        None,
+    )
     if found is None:
         return None
     why = say(en=f'the sentence says "{found.group()}"', zh=f"句子说“{found.group()}”")

@@ -68,7 +68,8 @@ class TaskFeatures:
     imbalance
         Classification: 1 minus the entropy of the classes, relative to equal shares.
     wishes
-        What else was asked for: "latency", "size", "interpretable", "cost".
+        What else was asked for: "latency", "size", "interpretable", "directions", "fair",
+        "cost".
     names
         Salted hashes of the column names.
     """

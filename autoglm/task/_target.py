@@ -71,10 +71,15 @@ _WHOM = word_set(
     "home homes flat car cars product products item items order orders game games book books",
     "machine machines device devices shop shops store stores company companies case cases",
     "parcel parcels shipment shipments ticket tickets row rows record records call calls",
-    "caller callers",
+    "caller callers rider riders courier couriers pilot pilots tourist tourists traveller",
+    "unit units bike bikes train trains robot robots bot bots drone drones episode episodes couple",
+    "couples frame frames film films movie movies song songs wine wines bottle bottles pet pets",
+    "dog dogs cat cats animal animals listener listeners applicant project projects panel panels",
+    "travellers viewer viewers fan fans gamer gamers trainee trainees policyholder claimant",
     "选民 租客 业主 游客 考生 玩家 球员 家长 骑手 商家 卖家 买家 居民 候选人",
     "宠物 客户 顾客 用户 病人 患者 人 客人 员工 职工 工人 学生 学员 孩子 会员",
     "借款人 申请人 司机 乘客 旅客 读者 房子 房屋 房源 车 车辆 商品 产品 订单",
+    "机组 板子 组件 自行车 单车 机器人 节目 听众 毛孩子 稿子 片子 电影 歌 酒 案子 项目 卫星 娃",
     "游戏 书 图书 机器 设备 店 门店 公司 企业 案子 包裹 货 工单 电话",
 )
 #: Who says what is to be used wants a model.
@@ -82,7 +87,10 @@ _WISHES: frozenset[Role] = frozenset({"drop", "only", "feature", "positive", "as
 _ROW_NUMBER = re.compile(
     r"(?:^|[\s_.-])(?:id|no|nr|number|code|index)$|号$|代码$|rownames|[\u4e00-\u9fff]id$"
 )
+#: Ends of names of keys, whatever they number.
+_KEY = re.compile(r"(?:^|[a-z0-9][\s_.-])(?:id|no|nr|nbr|key|sn|num)$")
 _NUMBERS_THINGS = re.compile(r"(?:id|编号|(?<![信型符旗口括])号)$")
+_HOW_MUCH = re.compile(r"\bhow\s+(?:many|much)\b|多少|几[个次天年分块元人辆条]", re.IGNORECASE)
 _CAMEL_NUMBER = re.compile(r"(?<=[a-z])(?:ID|Id)$")
 
 
@@ -141,7 +149,7 @@ def choose_target(reading: Reading, profile: TableProfile) -> Decision[str]:
     candidates = rank(reading, profile)
     if not candidates or not (_asks(reading) or _is_understood(candidates[0])):
         raise _nothing_fits(profile)
-    return _decide(candidates)
+    return _decide(candidates, reading)
 
 
 def rank(reading: Reading, profile: TableProfile) -> list[Candidate]:
@@ -150,7 +158,8 @@ def rank(reading: Reading, profile: TableProfile) -> list[Candidate]:
     weights = dict(ROLE_WEIGHTS) | ({} if painted else {"open": 1.0})
     wants = wanted_kind(reading)
     event = wants != "numbers" and reading.says(_cues.ASKS_EVENT) is not None
-    misfit = 0.3 if metric_kind(reading) else 0.6
+    amount = wants == "numbers" and reading.says(_HOW_MUCH) is not None
+    misfit = 0.3 if metric_kind(reading) or amount else 0.6
     names = list(profile.columns)
     out = []
     dropped = {
@@ -275,6 +284,8 @@ def _numbers_rows(column: ColumnProfile) -> bool:
             _ROW_NUMBER.search(column.name.lower()) or _CAMEL_NUMBER.search(column.name)
         )
     named = _ROW_NUMBER.search(column.name.lower()) is not None
+    if column.name.isascii() and _KEY.search(column.name.lower()) and column.n_unique > 5:
+        return column.kind == "number" or column.n_unique > _FEW_NUMBERS
     return named and column.n_unique > 0.95 * column.n_rows
 
 
@@ -352,10 +363,14 @@ def _reason(column: ColumnProfile, found: Mention) -> str:
     return say(en=f'"{words}" means {column.name}', zh=f"“{words}”对应 {column.name}")
 
 
-def _decide(candidates: list[Candidate]) -> Decision[str]:
+def _decide(candidates: list[Candidate], reading: Reading) -> Decision[str]:
+    candidates = _head_first(candidates, reading)
     best = candidates[0]
     others = tuple(c.column.name for c in candidates[1:3] if c.score > 0.2)
-    tie = best.score < 1.0 and len(candidates) > 1 and _as_good(best, candidates[1])
+    rival = candidates[1] if len(candidates) > 1 else None
+    tie = best.score < 1.0 and rival is not None and _as_good(best, rival)
+    if rival is not None and _is_head(best, rival, reading):
+        tie = False
     guess = best.score < _UNDERSTOOD or tie
     confidence = min(0.45, best.score) if guess else min(0.99, max(0.5, best.score))
     return Decision[str](
@@ -363,6 +378,46 @@ def _decide(candidates: list[Candidate]) -> Decision[str]:
         source="sentence" if best.found.strength else "profile",
         reason=best.why, confidence=round(confidence, 2), alternatives=others,
     )  # fmt: skip
+
+
+#: What may stand between a noun and the one that it tells more of: "bottle price", 钻石的价格.
+_COMPOUND = re.compile(r"[\s的'’s-]{0,4}")
+
+
+def _head_first(candidates: list[Candidate], reading: Reading) -> list[Candidate]:
+    """Put the head of a compound before what tells more of it, where they fit as well."""
+    if len(candidates) > 1 and _as_good(*candidates[:2]):
+        first, second, *rest = candidates
+        if _is_head(second, first, reading):
+            return [second, first, *rest]
+    return candidates
+
+
+def _is_head(one: Candidate, other: Candidate, reading: Reading) -> bool:
+    """Return whether two columns are named by one compound, of which the first has the last word.
+
+    In either language the head of a compound stands last: in "turbine power" it is the power.
+    """
+    places = [_place(c, reading) for c in (other, one)]
+    if any(place is None for place in places):
+        return False
+    (_, end), (start, last) = (place or (0, 0) for place in places)
+    if places[0] == places[1]:  # parts of one word: 点击 is the head of 广告点击
+        tail = reading.text[last - 2 : last]
+        return tail in one.column.name and tail not in other.column.name
+    between = reading.text[end:start] if end <= start else "?"
+    return _COMPOUND.fullmatch(between) is not None and last > end
+
+
+def _place(candidate: Candidate, reading: Reading) -> tuple[int, int] | None:
+    """Return where the words that name a column stand, where they stand together."""
+    spans = []
+    for word in candidate.found.words:
+        at = reading.lower.find(word.lower())
+        if at < 0 or candidate.found.by_value:
+            return None
+        spans.append((at, at + len(word)))
+    return (min(a for a, _ in spans), max(b for _, b in spans)) if spans else None
 
 
 def _as_good(best: Candidate, second: Candidate) -> bool:

@@ -16,6 +16,30 @@ _TOKEN = re.compile(
     r"|(?P<word>[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_])"
 )
 _SCALE = {"k": 1e3, "m": 1e6, "千": 1e3, "万": 1e4, "亿": 1e8}
+#: Irregular forms, each line with the plain one first.
+_IRREGULAR = {
+    form: plain
+    for plain, *forms in map(str.split, (
+        "pay paid", "sell sold", "buy bought", "bring brought", "catch caught", "teach taught",
+        "think thought", "seek sought", "fight fought", "spend spent", "send sent", "lend lent",
+        "build built", "lose lost", "keep kept", "sleep slept", "feel felt", "meet met",
+        "make made making", "say said", "tell told", "hold held", "find found", "go went gone goes",
+        "come came coming", "give gave given giving", "take took taken taking",
+        "break broke broken", "steal stole stolen", "choose chose chosen", "write wrote written",
+        "drive drove driven driving", "ride rode ridden", "rise rose risen", "fall fell fallen",
+        "grow grew grown", "know knew known", "throw threw thrown", "fly flew flown",
+        "draw drew drawn", "see saw seen", "eat ate eaten", "win won winning", "run ran running",
+        "begin began begun", "sink sank sunk", "drink drank drunk", "wear wore worn",
+        "tear tore torn", "freeze froze frozen", "speak spoke spoken", "stick stuck",
+        "strike struck", "swing swung", "hang hung", "dig dug", "win won", "bite bit bitten",
+        "hide hid hidden", "forget forgot forgotten", "get got gotten getting", "sit sat sitting",
+        "stand stood", "understand understood", "leave left leaving", "die died dying dies",
+        "lie lying", "bleed bled", "feed fed", "lead led", "read reads", "shoot shot", "shut shuts",
+        "withdraw withdrew withdrawn", "overspend overspent", "resell resold", "rebuy rebought",
+        "repay repaid", "undergo underwent undergone", "foresee foresaw foreseen",
+    ))
+    for form in forms
+}  # fmt: skip
 # (ending, letters that must stay, replacement), first fit wins
 _ENDINGS = (
     ("ational", 4, ""), ("ization", 4, ""), ("ations", 4, ""), ("ation", 4, ""),
@@ -64,6 +88,7 @@ def stem(word: str) -> str:
     (True, True)
     """
     word = word.lower()
+    word = _IRREGULAR.get(word, word)
     if not word.isascii() or word.endswith("ss"):
         return word
     for ending, keep, put in _BY_LAST.get(word[-1:], ()):
@@ -90,6 +115,19 @@ def tokens(text: str) -> Iterator[Token]:
             yield Token(raw, raw, start, end, cjk=True)
         elif not (start and text[start - 1] == "'"):  # the t of don't, the s of today's
             yield Token(raw.lower(), stem(raw), start, end)
+
+
+def skeletons(word: str) -> tuple[str, ...]:
+    """Return a word without its vowels but a first one; then with double letters made single.
+
+    Examples
+    --------
+    >>> skeletons("billing"), skeletons("power")
+    (('bllng', 'blng'), ('pwr',))
+    """
+    bare = word[:1] + re.sub("[aeiou]", "", word[1:])
+    single = re.sub(r"(.)\1", r"\1", bare)
+    return (bare,) if single == bare else (bare, single)
 
 
 def distance(a: str, b: str, most: int) -> int:

@@ -191,8 +191,17 @@ class _Listener:
                 self._change("metric", fits, self.text[start:end])
 
     def columns(self, profile: TableProfile) -> None:
-        """Take columns that are not to be used any more."""
-        found = _roles.left_out(read(self.text), profile, self.spec.target.value)
+        """Take columns that are not to be used any more, or that the answer must rise with."""
+        reading, target = read(self.text), self.spec.target.value
+        if self.spec.task_type.value != "multiclass":
+            for field, said in _roles.directions(reading, profile, target).items():
+                both = dict.fromkeys((*getattr(self.spec, field).value, *said.value))
+                self._change(field, tuple(both), self.whole)
+        fair = _roles.fair_to(reading, profile, target)
+        if fair is not None:
+            both = dict.fromkeys((*self.spec.fair_to.value, *fair.value))
+            self._change("fair_to", tuple(both), self.whole)
+        found = _roles.left_out(reading, profile, target)
         if found is None:
             return
         if not found.value:

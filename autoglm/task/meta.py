@@ -159,6 +159,8 @@ def describe(
         "latency": spec.latency_ms.value is not None,
         "size": spec.size_mb.value is not None,
         "interpretable": spec.interpretable.value,
+        "fair": bool(spec.fair_to.value),
+        "directions": bool(spec.increasing.value or spec.decreasing.value),
         "cost": spec.false_negative_cost.value is not None,
     }
     return TaskFeatures(

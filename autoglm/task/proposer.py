@@ -45,10 +45,11 @@ MOST_SECONDS, SHARE = 20.0, 0.25
 QUOTED, UNQUOTED = 1.0, 0.6
 
 _NUMBERS = ("false_negative_cost", "time_limit_s", "latency_ms", "size_mb", "memory_mb")
+_LISTS = ("drop_columns", "increasing", "decreasing", "fair_to")
 _COLUMN = ("target", "group_column", "time_column")
 #: Fields that only the sentence can ask for: without its words they do not count.
 _SAID = frozenset({
-    "split", "group_column", "time_column", "drop_columns", "interpretable", *_NUMBERS,
+    "split", "group_column", "time_column", *_LISTS, "interpretable", *_NUMBERS,
 })  # fmt: skip
 
 
@@ -179,7 +180,7 @@ def _schema(profile: TableProfile, metrics: list[str]) -> dict[str, Any]:
         "metric": {"enum": metrics},
         "positive_class": {"type": "string"},
         "split": {"enum": list(get_args(Split))},
-        "drop_columns": {"type": "array", "items": column},
+        **{name: {"type": "array", "items": column} for name in _LISTS},
         "interpretable": {"type": "boolean"},
         **dict.fromkeys(_NUMBERS, number),
     }
@@ -204,7 +205,7 @@ def _field(kind: dict[str, Any]) -> dict[str, Any]:
 
 
 def _decision(name: str, found: Mapping[str, Any], sentence: str) -> Decision[Any]:
-    value = tuple(found["value"]) if name == "drop_columns" else found["value"]
+    value = tuple(found["value"]) if name in _LISTS else found["value"]
     words = normal(found.get("words", "")).strip().casefold()
     quoted = bool(words) and words in normal(sentence).casefold()
     reason = " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", found.get("reason", "")).split())

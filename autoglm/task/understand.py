@@ -25,6 +25,7 @@ from autoglm.task._refer import resolve
 
 #: Flags of the command line that settle a field.
 FLAGS: Mapping[str, str] = {"target": "--target", "task_type": "--task-type", "metric": "--metric"}
+_LISTS = frozenset({"drop_columns", "increasing", "decreasing", "fair_to"})
 _COLUMN_FIELDS = ("target", "group_column", "time_column")
 _PLAIN = frozenset({"format_version", "description", "language", "cleaning"})
 _FIELDS = frozenset(TaskSpec.model_fields) - _PLAIN
@@ -207,9 +208,13 @@ def _about_columns(
     optional = {
         "drop_columns": _roles.left_out(reading, profile, target),
         "interpretable": _roles.interpretable(reading),
+        "fair_to": _roles.fair_to(reading, profile, target),
     }
     for name, decision in optional.items():
         if decision is not None:
+            decisions.setdefault(name, decision)
+    if decisions["task_type"].value != "multiclass":
+        for name, decision in _roles.directions(reading, profile, target).items():
             decisions.setdefault(name, decision)
     if "split" in decisions:
         return
@@ -286,16 +291,16 @@ def _given(given: Mapping[str, Any], profile: TableProfile) -> dict[str, Decisio
                     zh=f"可用:{', '.join(near or sorted(_FIELDS))}。",
                 ),
             )
-        if value is None or (name == "drop_columns" and not value):
+        if value is None or (name in _LISTS and not value):
             continue
-        value = (value,) if name == "drop_columns" and isinstance(value, str) else value
+        value = (value,) if name in _LISTS and isinstance(value, str) else value
         _check_columns(name, value, profile)
         out[name] = Decision[Any](value=value, source="user", reason=why)
     return out
 
 
 def _check_columns(name: str, value: Any, profile: TableProfile) -> None:
-    wanted = (value,) if name in _COLUMN_FIELDS else tuple(value) if name == "drop_columns" else ()
+    wanted = (value,) if name in _COLUMN_FIELDS else tuple(value) if name in _LISTS else ()
     for column in wanted:
         if column in profile.columns:
             continue

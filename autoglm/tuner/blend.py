@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from autoglm.core.errors import BundleError
 from autoglm.core.text import say
 from autoglm.evaluate.calibrate import Calibrator, fit_calibrator
+from autoglm.evaluate.fairness import fair_rule
 from autoglm.evaluate.threshold import LabelRule, choose_rule
 from autoglm.tuner.board import available_learners
 from autoglm.tuner.ensemble import LINEAR, Pool
@@ -202,7 +203,11 @@ def assemble(
     calibrator, rule = Calibrator(), LabelRule()
     if not work.facts.regression:
         calibrator = fit_calibrator(y, mix.raw, seed=seed)
-        rule = choose_rule(scorer.metric, y, calibrator.apply(mix.raw), seed=seed)
+        proba = calibrator.apply(mix.raw)
+        rule = choose_rule(scorer.metric, y, proba, seed=seed)
+        if work.groups:
+            groups = [codes[mix.rows] for codes in work.groups]
+            rule = fair_rule(scorer.metric, y, proba, rule, groups)
     known = refitted or {}
     members = [
         _member(t, w, work, known.get(t.key, n))

@@ -127,7 +127,7 @@ def portfolio(learners: Mapping[str, Learner], facts: Facts) -> list[Step]:
     ConfigError
         When the setting `portfolio` names a file that is no portfolio.
     """
-    fitting = {n: one for n, one in learners.items() if one.available() and one.suits(facts)}
+    fitting = {n: one for n, one in learners.items() if one.can(facts)}
     by_hand = _in_order(fitting, facts)
     setting = resolve().settings.portfolio
     steps = by_hand

@@ -61,8 +61,12 @@ class Workspace:
         folds: Pairs,
         facts: Facts,
         metric: MetricChoice,
+        groups: Mapping[str, NDArray[np.int64]] | None = None,
     ) -> Workspace:
         """Write the data of a run; all of it or none.
+
+        `groups` has the codes of each row's groups by column, where groups are to be selected
+        alike.
 
         Raises
         ------
@@ -75,6 +79,8 @@ class Workspace:
                 _save_matrix(scratch / name, matrix)
             np.save(scratch / "y.npy", y, allow_pickle=False)
             np.savez(scratch / "folds.npz", **_fold_arrays(folds))  # type: ignore[arg-type]
+            if groups:
+                np.savez(scratch / "groups.npz", *groups.values())
             (scratch / "about.json").write_text(json.dumps(about, ensure_ascii=False))
         return cls(folder)
 
@@ -97,6 +103,15 @@ class Workspace:
     def y(self) -> NDArray[Any]:
         """Targets as learners see them."""
         return np.asarray(np.load(self.data / "y.npy", allow_pickle=False))
+
+    @cached_property
+    def groups(self) -> tuple[NDArray[np.int64], ...]:
+        """Codes of each row's groups, one array a column; none where there is no such wish."""
+        path = self.data / "groups.npz"
+        if not path.is_file():
+            return ()
+        with np.load(path, allow_pickle=False) as stored:
+            return tuple(np.asarray(stored[name], np.int64) for name in stored.files)
 
     @cached_property
     def folds(self) -> Pairs:
@@ -164,8 +179,11 @@ def write_fit(folder: Path, oof: NDArray[Any], files: Mapping[str, bytes]) -> No
 
 def facts_from(stored: Mapping[str, Any]) -> Facts:
     """Return `Facts` from their JSON form, where the keys of a mapping are text."""
-    categorical = {int(i): int(n) for i, n in stored["categorical"].items()}
-    return Facts(**{**stored, "categorical": categorical})
+    places = {
+        name: {int(i): int(n) for i, n in stored.get(name, {}).items()}
+        for name in ("categorical", "directions")
+    }
+    return Facts(**{**stored, **places})
 
 
 def _fold_arrays(folds: Pairs) -> dict[str, NDArray[np.int64]]:

@@ -1,13 +1,15 @@
 """Score the understanding of sentences: exact match per field.
 
     python bench/sentences/run.py --data DIR [--wrong]
-    python bench/sentences/run.py --file other.jsonl [--wrong] [--perfect]
+    python bench/sentences/run.py --file other.jsonl [--wrong] [--ask] [--perfect]
 
 DIR holds the data sets the sentences of ``sentences.jsonl`` name; those of ``other.jsonl``
 speak of small made-up tables and need no data. Fields that a sentence does not
 speak of are not scored, but a limit or a column to leave out that is found where none was said
-counts as a miss. `--perfect` puts a language model beside the rules that answers with what is
-expected: what is missed then is lost between its answer and the task.
+counts as a miss. With `--ask` there is somebody who answers questions, with what is expected; else
+a sentence that leaves the target open misses every field. `--perfect` puts a language model beside
+the rules that answers with what is expected: what is missed then is lost between its answer and
+the task.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import argparse
 import json
 import time
 from collections import Counter
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ from autoglm.dataflow.profile import TableProfile, profile_table
 from autoglm.dataflow.read import read_table
 from autoglm.llm.scripted import ScriptedModel
 from autoglm.task.proposer import ModelParser
-from autoglm.task.understand import understand
+from autoglm.task.understand import Question, understand
 
 HERE = Path(__file__).parent
 
@@ -90,18 +92,25 @@ def perfect(sentence: str, wanted: dict[str, Any]) -> ModelParser:
     return ModelParser(ScriptedModel([json.dumps(told)] * 2))
 
 
+def _answered(put: list[Question], wanted: dict[str, Any], question: Question) -> str:
+    put.append(question)
+    return str(wanted[question.field])
+
+
 def main() -> None:
     """Run all sentences and print the table."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--data", type=Path)
     options.add_argument("--file", type=Path, default="sentences.jsonl")
     options.add_argument("--wrong", action="store_true", help="print every miss")
+    options.add_argument("--ask", action="store_true", help="with somebody to ask")
     options.add_argument("--perfect", action="store_true", help="with a model that is right")
     arguments = options.parse_args()
     lines = (HERE / arguments.file).read_text(encoding="utf-8").splitlines()
     right: Counter[tuple[str, str]] = Counter()
     asked: Counter[tuple[str, str]] = Counter()
     slowest = whole = 0.0
+    questions = 0
     for case in map(json.loads, lines):
         made = "table" in case
         profile = (
@@ -109,13 +118,16 @@ def main() -> None:
         )
         wanted, language = expected(case, profile), case["id"][:2]
         parser = perfect(case["sentence"], wanted) if arguments.perfect else None
+        put: list[Question] = []
+        answer = partial(_answered, put, wanted) if arguments.ask else None
         start = time.perf_counter()
         try:
-            spec, problem = understand(case["sentence"], profile, parser=parser), ""
+            spec, problem = understand(case["sentence"], profile, parser=parser, ask=answer), ""
         except AutoGLMError as error:
             spec, problem = None, str(error)
         seconds = time.perf_counter() - start
         slowest, whole = max(slowest, seconds), whole + seconds
+        questions += len(put)
         fields = compare(spec, wanted)
         fields["all three"] = (all(fields[name][0] for name in ALWAYS), None)
         fields["every field"] = (all(ok for ok, _ in fields.values()), None)
@@ -132,6 +144,8 @@ def main() -> None:
         shown = [f"{right[name, g]}/{asked[name, g]}" for g in ("en", "zh")]
         shown.append("/".join(str(sum(c[name, g] for g in ("en", "zh"))) for c in (right, asked)))
         print(f"{name:20} {shown[0]:>7} {shown[1]:>7} {shown[2]:>7}")
+    if arguments.ask:
+        print(f"{questions} questions, {questions / len(lines):.2f} a sentence")
     print(f"{len(lines)} sentences; mean {1e3 * whole / len(lines):.1f} ms,"
           f" slowest {1e3 * slowest:.1f} ms")  # fmt: skip
 
