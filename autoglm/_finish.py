@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from autoglm._account import first_receipts, run_facts, score_of, settle, told_mb
-from autoglm._measure import against_directions, measure, sample_rows
+from autoglm._measure import measure, sample_rows
 from autoglm._outputs import Kind, Outputs, built, choose_outputs, fast_models, rooms
 from autoglm._run_info import RunInfo
 from autoglm.core.errors import WorkerError
@@ -37,6 +38,8 @@ REPORT_S = 0.6
 AFTER_S, MEASURE_SHARE = 0.4, 0.4
 #: Seconds, and share of the time left, for comparing compiled and ordinary predictions.
 COMPARE_S, COMPARE_SHARE = 0.3, 0.1
+#: Rows and values that directions are checked on, and the relative change that counts as none.
+WALKED_ROWS, WALK, SAME = 40, 16, 1e-6
 
 
 def finish(found: SearchOutcome, work: Workspace, info: RunInfo, executor: Executor) -> Predictor:
@@ -216,3 +219,33 @@ def measure_latency_ms(predictor: Predictor, rows: Sequence[Mapping[str, Any]]) 
         one(row)
         times.append(time.perf_counter() - start)
     return 1000 * float(np.median(times[2:]))
+
+
+def against_directions(model: Predictor, rows: pd.DataFrame) -> float:
+    """Return the share of steps that go against a direction of the task.
+
+    Parameters
+    ----------
+    model
+        Is asked through its public door.
+    rows
+        Raw rows; in each of some of them a column with a direction walks over the values that
+        it has in all of them.
+    """
+    spec = model.spec
+    some = rows.head(WALKED_ROWS)
+    wanted = dict.fromkeys(spec.increasing.value, 1) | dict.fromkeys(spec.decreasing.value, -1)
+    steps = wrong = 0
+    for name, sign in wanted.items():
+        column = model.prepared.cleaner.columns(rows)[name].values.astype(np.float64)
+        known = np.unique(column[np.isfinite(column)])
+        walk = known[np.linspace(0, len(known) - 1, min(WALK, len(known))).astype(int)]
+        asked = pd.concat([some.assign(**{name: value}) for value in walk], ignore_index=True)
+        answers = (
+            model.predict(asked).to_numpy() if spec.task_type.value == "regression"
+            else model.predict_proba(asked).to_numpy()[:, 1]
+        )  # fmt: skip
+        change = sign * np.diff(answers.reshape(len(walk), len(some)), axis=0)
+        steps += change.size
+        wrong += int((change < -SAME * max(1.0, float(np.abs(answers).max(initial=0)))).sum())
+    return wrong / max(1, steps)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,13 +20,7 @@ from autoglm.tuner.blend import Blend, Member
 from autoglm.tuner.search import available_learners
 from autoglm.tuner.workspace import Workspace
 
-if TYPE_CHECKING:
-    from autoglm.predictor import Predictor
-
 Array = NDArray[Any]
-
-#: Rows and values that directions are checked on, and the relative change that counts as none.
-WALKED_ROWS, WALK, SAME = 40, 16, 1e-6
 
 
 def sample_rows(work: Workspace) -> tuple[pd.DataFrame, NDArray[np.int64]]:
@@ -74,36 +68,6 @@ def measure(
         predict, columns, truth, chosen, seed=seed
     )  # fmt: skip
     return {"importance": importance, "robustness": stress, "subgroups": groups}
-
-
-def against_directions(model: Predictor, rows: pd.DataFrame) -> float:
-    """Return the share of steps that go against a direction of the task.
-
-    Parameters
-    ----------
-    model
-        Is asked through its public door.
-    rows
-        Raw rows; in each of some of them a column with a direction walks over the values that
-        it has in all of them.
-    """
-    spec = model.spec
-    some = rows.head(WALKED_ROWS)
-    wanted = dict.fromkeys(spec.increasing.value, 1) | dict.fromkeys(spec.decreasing.value, -1)
-    steps = wrong = 0
-    for name, sign in wanted.items():
-        column = model.prepared.cleaner.columns(rows)[name].values.astype(np.float64)
-        known = np.unique(column[np.isfinite(column)])
-        walk = known[np.linspace(0, len(known) - 1, min(WALK, len(known))).astype(int)]
-        asked = pd.concat([some.assign(**{name: value}) for value in walk], ignore_index=True)
-        answers = (
-            model.predict(asked).to_numpy() if spec.task_type.value == "regression"
-            else model.predict_proba(asked).to_numpy()[:, 1]
-        )  # fmt: skip
-        change = sign * np.diff(answers.reshape(len(walk), len(some)), axis=0)
-        steps += change.size
-        wrong += int((change < -SAME * max(1.0, float(np.abs(answers).max(initial=0)))).sum())
-    return wrong / max(1, steps)
 
 
 def _first_fold(work: Workspace, blend: Blend) -> Blend:
