@@ -24,6 +24,7 @@ from autoglm.llm.shots import gram_vectors, pick_shots
 VALUES = {
     "question": "3 {{ x }}?", "marked": "①", "order": "①", "good": "a", "bad": "b", "why": "c",
     "masked": "3 {{ x }}?", "answer": "10",
+    "labels": "a: b", "text": "3 {{ x }}?",
     "passages": ["p"], "facts": [{"question": "q", "answer": "a"}],
 }  # fmt: skip
 
