@@ -26,7 +26,7 @@ from autoglm.task._match import (
 )
 from autoglm.task._reading import Reading
 from autoglm.task._spots import spots
-from autoglm.task._words import word_set
+from autoglm.task._words import tokens, word_set
 
 #: What a word counts for when the target is looked for.
 ROLE_WEIGHTS: Mapping[Role, float] = {
@@ -527,7 +527,9 @@ def _type_of_numbers(reading: Reading, column: ColumnProfile) -> Decision[TaskTy
         return _type(
             "regression", values + asks + say(en="a number", zh="数值"), 0.85, "multiclass"
         )
-    on_a_scale = any(word.text in _SCALES for word in name_of(column.name).words)
+    # The lexicon is needed, and read, only to take a Chinese name apart.
+    parts = tokens(column.name) if column.name.isascii() else name_of(column.name).words
+    on_a_scale = any(part.text in _SCALES for part in parts)
     told = metric_kind(reading) == "classes" or reading.says(_cues.AS_CLASSES) is not None
     if wants == "classes" and (told or not on_a_scale):
         return _type("multiclass", values + asks + say(en="a class", zh="类别"), 0.85, "regression")
