@@ -127,7 +127,7 @@ def read(sentence: str) -> Reading:
     """Take a sentence apart."""
     text = _NO_APOSTROPHE.sub(r"\1n't", normal(sentence))
     if not text.strip():
-        return Reading(text, (), ())  # no words are needed for it
+        return Reading("", (), ())  # no words are needed for it
     roles: list[Role] = ["open"] * len(text)
     plain = without_brackets(text)
     bounds = list(_clauses(plain))

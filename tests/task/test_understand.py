@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from made_tables import BENCH, profiles
@@ -234,3 +235,21 @@ def test_another_parser_is_checked_and_completed_by_the_rules() -> None:
     given = {"target": "G2"}
     spec = understand("final grade", profiles()["students"], given=given, parser=_Guess())
     assert (spec.target.value, spec.target.source) == ("G2", "user")
+
+
+@pytest.mark.parametrize("sentence", ["", "   ", " \n\t"])
+@pytest.mark.parametrize("values", ["flag", "grade", "number"])
+def test_without_a_sentence_no_lexicon_is_read(
+    sentence: str, values: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unread() -> None:
+        raise AssertionError("the lexicon takes half a second to read")
+
+    for room in ("_reading", "_match", "_roles"):
+        monkeypatch.setattr(f"autoglm.task.{room}.lexicon", unread)
+    rng = np.random.default_rng(0)
+    columns = {"flag": rng.integers(0, 2, 200), "grade": rng.integers(1, 8, 200),
+               "number": rng.normal(size=200)}  # fmt: skip
+    frame = pd.DataFrame(columns | {"target_column": columns[values]})
+    spec = understand(sentence, profile_table(frame), given={"target": "target_column"})
+    assert spec.target.value == "target_column"
