@@ -166,8 +166,11 @@ class LinearText(Linear):
     def fit(self, fold: Fold, params: Params, facts: Facts, limits: Limits) -> LinearModel:
         """Walk from a strong penalty to a weak one, a few steps at each; keep the best one.
 
-        Without validation rows it ends at ``params["penalty"]``.
+        Without validation rows it ends at ``params["penalty"]``. A number is fitted as on the
+        dense view: its best penalty may be a strong one.
         """
+        if facts.regression:
+            return super().fit(fold, params, facts, limits)
         require_rows(fold, facts)
         fixed = params.get("penalty")
         path = TEXT_PENALTIES
@@ -177,7 +180,7 @@ class LinearText(Linear):
         problem = Problem.of(fold, facts)
         scale = np.ones(problem.columns, np.float32)
         power = float(params.get("ratios", 0.0))
-        if power > 0 and not facts.regression:
+        if power > 0:
             scale = log_count_ratios(problem, facts.n_features["dense"], power)
             problem.X = _scaled(problem.X, scale)
         steps = (
@@ -188,7 +191,7 @@ class LinearText(Linear):
             return best_on_valid(fold, facts, steps)
         penalty, coef, intercept = list(steps)[-1]
         learned: Params = {"penalty": penalty}
-        return LinearModel(coef, intercept, regression=facts.regression, learned=learned)
+        return LinearModel(coef, intercept, regression=False, learned=learned)
 
 
 def log_count_ratios(problem: Problem, first: int, power: float = 1.0) -> NDArray[np.float32]:
