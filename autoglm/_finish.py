@@ -239,6 +239,8 @@ def against_directions(model: Predictor, rows: pd.DataFrame) -> float:
     for name, sign in wanted.items():
         column = model.prepared.cleaner.columns(rows)[name].values.astype(np.float64)
         known = np.unique(column[np.isfinite(column)])
+        if len(known) < 2:
+            continue  # there is nowhere to walk to
         walk = known[np.linspace(0, len(known) - 1, min(WALK, len(known))).astype(int)]
         asked = pd.concat([some.assign(**{name: value}) for value in walk], ignore_index=True)
         answers = (

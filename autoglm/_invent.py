@@ -54,7 +54,8 @@ class Inventor:
         """Return a cleaner that computes the columns that pay as well.
 
         The test has random folds, so that of a task whose rows are split by groups or by time
-        nothing is invented.
+        nothing is invented. Nor is anything where directions are to be kept: a column made of one
+        with a direction would go against it.
 
         Parameters
         ----------
@@ -65,7 +66,8 @@ class Inventor:
         facts, spec
             The task.
         """
-        if self.seconds < LEAST_S or spec.split.value in ("grouped", "time"):
+        apart = spec.split.value in ("grouped", "time")
+        if self.seconds < LEAST_S or apart or facts.directions:
             return cleaner
         deadline, seed = time.monotonic() + self.seconds, spec.seed.value
         rows = np.sort(np.random.default_rng(seed).permutation(len(y))[:MOST_ROWS])

@@ -201,6 +201,13 @@ def _directions(spec: TaskSpec, columns: Columns, encoder: Encoder) -> dict[int,
     SpecError
         When a direction cannot be kept: the column is no number, or there are several classes.
     """
+    both = sorted(set(spec.increasing.value) & set(spec.decreasing.value))
+    if both:
+        raise SpecError(
+            say(en=f"Predictions cannot both rise and fall with {both[0]}.",
+                zh=f"预测不能既随 {both[0]} 上升又随之下降。"),
+            hint=say(en="Keep one of the two directions.", zh="请只保留一个方向。"),
+        )  # fmt: skip
     wanted = dict.fromkeys(spec.increasing.value, 1) | dict.fromkeys(spec.decreasing.value, -1)
     found = {}
     for name, sign in wanted.items():

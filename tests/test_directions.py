@@ -90,6 +90,10 @@ def test_the_probability_of_the_positive_class_keeps_it(tmp_path: Path) -> None:
         ("rent must drop when noise increases", (), ("noise",)),
         ("predict rent, more area means higher rent", ("area",), ()),
         ("predict rent, it may not fall with the district", (), ()),
+        ("predict rent, the more area data the better", (), ()),
+        ("预测rent,area越大越好", (), ()),
+        ("随着noise增长,哪些dear为yes", (), ()),
+        ("预测rent,rent应随area上升", ("area",), ()),
         ("predict the rent of the largest flats from area and noise", (), ()),
         ("哪些dear为yes? noise越大越不容易", (), ("noise",)),
     ],
@@ -108,6 +112,10 @@ def test_what_cannot_be_kept_is_said(tmp_path: Path) -> None:
     )
     with pytest.raises(SpecError, match="district"):
         task.launch(run_dir=tmp_path, max_trials=1, workers=0)
+    both = TaskOptions(increasing=("area",), decreasing=("area",))
+    with pytest.raises(SpecError, match="both rise and fall with area"):
+        AutoTask.create(dataset=table, target="rent", options=both).launch(
+            run_dir=tmp_path, max_trials=1, workers=0)  # fmt: skip
     task = AutoTask.create(
         dataset=table, target="district", options=TaskOptions(increasing=("area",))
     )
@@ -136,3 +144,25 @@ def test_said_of_a_finished_model(tmp_path: Path) -> None:
     better = model.refine("the rent must not fall as the area grows", time_limit=6)
     assert better.spec.increasing.value == ("area",)
     assert falls(better, "area", table) < 1e-6
+
+
+def test_no_column_is_computed_of_one_with_a_direction(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTOGLM_FEATURES", "rules")
+    table = flats().drop(columns="dear")
+    table["rent"] = 900 * table["area"] / table["noise"] + 40 * np.sin(table["area"])
+    task = AutoTask.create(dataset=table, target="rent", options=TaskOptions(increasing=("area",)))
+    model = task.launch(run_dir=tmp_path, max_trials=3, workers=0)
+    assert model.prepared.cleaner.derived == ()
+    assert falls(model, "area", table) < 1e-6
+
+
+def test_a_column_that_is_empty_in_the_kept_rows_is_no_obstacle(tmp_path: Path) -> None:
+    table = flats(400).drop(columns="dear")
+    table.loc[table.index >= 12, "noise"] = np.nan
+    task = AutoTask.create(
+        dataset=table, target="rent", options=TaskOptions(decreasing=("noise",), seed=3)
+    )
+    model = task.launch(run_dir=tmp_path, max_trials=2, workers=0)
+    assert model.receipts["against_directions"]["kept"]

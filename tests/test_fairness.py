@@ -97,6 +97,10 @@ def test_the_best_threshold_among_the_fair_ones_is_taken() -> None:
         ("predict hired, equal treatment of all schools", ("school",)),
         ("predict hired; fairness matters", ("sex",)),
         ("predict hired at a fair price", ()),
+        ("predict hired from school; whether the coin is fair is another matter", ()),
+        ("predict hired; what is fair for applicants of a school", ()),
+        ("do the posts discriminate against women of a sex? predict hired", ()),
+        ("预测hired,公平价格另算", ()),
         ("predict hired from test and school", ()),
     ],
 )

@@ -6,10 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_MORE_EN = (
-    "more|higher|larger|bigger|greater|longer|older|newer|stronger|better|heavier|wider|later"
-)
-_LESS_EN = "less|fewer|lower|smaller|shorter|younger|weaker|worse|lighter|cheaper|safer|earlier"
+_MORE_EN = "more|higher|larger|bigger|greater|longer|older|newer|stronger|heavier|wider|later"
+_LESS_EN = "less|fewer|lower|smaller|shorter|younger|weaker|lighter|cheaper|safer|earlier"
 _DEARER = "dearer|costlier|riskier|likelier|pricier"
 _RISE = "ris(?:e|es|ing)|grow(?:s|ing)?|increas(?:e|es|ing)|go(?:es|ing)?\\s+up|climb(?:s|ing)?"
 _FALL = (
@@ -54,11 +52,12 @@ _PATTERNS = tuple(
             rf"[^,;。!?越]{{0,12}}?(?:越|就越)(?:(?P<n>不|难)|容易)?"
             rf"(?:(?P<U>{_UP_ZH}|容易|可能|危险)|(?P<D>{_DOWN_ZH}|安全))?"
         ),
-        # 价格不能随面积增加而下降
+        # 价格不能随面积增加而下降; but 随着年龄增长 alone asks for nothing
         (
-            rf"(?P<n>不能|不得|不应该?|不可以?|不许|不会|不该|别)?随着?(?P<c>[^,;。!?]{{1,12}}?)的?"
-            rf"(?:(?P<u>{_RISE_ZH})|(?P<d>{_FALL_ZH}))?而?(?P<m>不能|不得|不应该?|不可以?|不许|不该)?"
-            rf"(?:单调)?(?:(?P<U>{_RISE_ZH})|(?P<D>{_FALL_ZH}))"
+            rf"(?:(?P<n>不能|不得|不应该?|不可以?|不许|不会|不该|别)|(?P<k>应该?|必须|要|只能))?随着?"
+            rf"(?P<c>[^,;。!?]{{1,12}}?)的?(?:(?P<u>{_RISE_ZH})|(?P<d>{_FALL_ZH}))?而?"
+            rf"(?P<m>不能|不得|不应该?|不可以?|不许|不该)?(?P<l>应该?|必须|要|只能|单调)?"
+            rf"(?:(?P<U>{_RISE_ZH})|(?P<D>{_FALL_ZH}))"
         ),
         # 对面积单调递增
         (
@@ -94,6 +93,10 @@ def _sign(found: re.Match[str]) -> int:
     no = bool(groups.get("n") or groups.get("m"))
     if groups.get("may") and not no:
         return 0  # what is allowed, not what is asked for
+    if "k" in groups and not (no or any(groups[name] for name in "kldu")):
+        return 0
+    if found.group().endswith("越好"):
+        return 0  # 准确率越高越好
     if not (groups["U"] or groups["D"]):
         # 越不容易: what becomes less likely
         return (-1 if not groups.get("d") else 1) if no else 0

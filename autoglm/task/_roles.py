@@ -23,7 +23,7 @@ _GROUP_ENOUGH = 0.5
 _ANYWHERE: Mapping[Role, float] = {"open": 1.0}
 _ALL_OTHERS, _IDS = phrases("columns.all_others"), phrases("columns.ids")
 _REST = phrases("columns.rest")
-_SENSITIVE = phrases("columns.sensitive")
+_SENSITIVE, _AGE = phrases("columns.sensitive"), re.compile(r"\bage\b|年龄|岁")
 #: Values of a column whose groups may be named by them: "men and women".
 MOST_VALUES = 10
 _TIME_NAME = phrases("columns.time")
@@ -139,7 +139,11 @@ def fair_to(reading: Reading, profile: TableProfile, target: str) -> Decision[An
         return None
     start = max((c.start for c in reading.clauses if c.start <= found.start()), default=0)
     end = min((c.end for c in reading.clauses if c.end >= found.end()), default=len(reading.text))
-    named = {spot.column for spot in spots(reading, profile, start, end)}
+    named = {
+        spot.column for spot in spots(reading, profile, start, end)
+        if profile.columns[spot.column].kind in ("category", "boolean")
+        or _tells_apart(spot.column, _AGE)
+    }  # fmt: skip
     words = reading.lower[start:end]
     for name, column in profile.columns.items():
         told = (
@@ -148,7 +152,7 @@ def fair_to(reading: Reading, profile: TableProfile, target: str) -> Decision[An
         if any(word.lower() in words for value in told.values() for word in value.words):
             named.add(name)
     if not named - {target}:
-        named = {name for name in profile.columns if _SENSITIVE.search(" ".join(_told(name)))}
+        named = {name for name in profile.columns if _tells_apart(name, _SENSITIVE)}
     names = tuple(n for n in profile.columns if n in named and n != target)
     if not names:
         return None
@@ -159,8 +163,8 @@ def fair_to(reading: Reading, profile: TableProfile, target: str) -> Decision[An
     )  # fmt: skip
 
 
-def _told(name: str) -> list[str]:
-    return [word.text for word in name_of(name).words]
+def _tells_apart(column: str, words: re.Pattern[str]) -> bool:
+    return words.search(_spaced(column)) is not None
 
 
 def choose_split(
