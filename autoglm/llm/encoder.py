@@ -46,6 +46,7 @@ class SentenceEncoder(LanguageModel):
         self.name = f"encoder:{name}"
         place = _packaged(name, feature) if name in PACKAGED else name
         try:
+            _refuse_pickles(Path(place))
             self._model: Any = library.SentenceTransformer(
                 place, device="cpu", trust_remote_code=False, model_kwargs={"use_safetensors": True}
             )
@@ -70,6 +71,19 @@ class SentenceEncoder(LanguageModel):
             convert_to_numpy=True, show_progress_bar=False,
         )  # fmt: skip
         return np.asarray(found, np.float32).reshape(len(texts), -1)
+
+
+def _refuse_pickles(folder: Path) -> None:
+    """Refuse a folder in which a part has weights that are pickled and no others.
+
+    Raises
+    ------
+    ValueError
+        With the name of the file.
+    """
+    for path in sorted(folder.rglob("*.bin")) if folder.is_dir() else ():
+        if not any(path.parent.glob("*.safetensors")):
+            raise ValueError(f"{path.name} is pickled")
 
 
 def _packaged(name: str, feature: str) -> str:

@@ -88,6 +88,25 @@ def test_an_encoder_of_a_folder_and_one_that_is_none(tmp_path: Path) -> None:
         open_model(Settings(llm=f"encoder:{tmp_path / 'nothing'}"))
 
 
+def test_an_encoder_from_a_stranger_runs_nothing(encoder: object, tmp_path: Path) -> None:
+    encoder._model.save(str(tmp_path / "own"))  # type: ignore[attr-defined]
+    modules = json.loads((tmp_path / "own" / "modules.json").read_text())
+    foreign = [*modules[:-1], modules[-1] | {"type": "antigravity.Fly"}]
+    (tmp_path / "own" / "modules.json").write_text(json.dumps(foreign))
+    (tmp_path / "own" / "antigravity.py").write_text(
+        f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Fly: pass"
+    )
+    with pytest.raises(ModelError, match="antigravity"):
+        open_model(Settings(llm=f"encoder:{tmp_path / 'own'}"))
+    (tmp_path / "own" / "modules.json").write_text(json.dumps(modules))
+    part = tmp_path / "own" / "3_Dense"
+    part.mkdir()
+    (part / "pytorch_model.bin").write_bytes(b"cos\nsystem\n")
+    with pytest.raises(ModelError, match="pickled"):
+        open_model(Settings(llm=f"encoder:{tmp_path / 'own'}"))
+    assert not (tmp_path / "ran").exists()
+
+
 def test_a_language_model_is_asked() -> None:
     answers = [json.dumps({"label": "food"}), "I would say: money.", '{"label": "none"}']
     reader = ZeroShot(TOPICS, ScriptedModel(answers), how="ask", parallel=1)
