@@ -148,33 +148,59 @@ class TextFeatures:
     def of_arrays(
         cls, columns: Sequence[str], arrays: Mapping[str, NDArray[Any]], form: int
     ) -> TextFeatures:
-        """Return what `arrays` stored."""
+        """Return what `arrays` stored.
+
+        Raises
+        ------
+        ValueError
+            When they do not fit together, or the form is not known.
+        """
         known = dict(arrays)
         for name in ("terms", "basis"):
             if name in known:
                 known[name] = known[name].astype(np.int64)
-        return cls(tuple(columns), **known, form=form)
+        made = cls(tuple(columns), **known, form=form)
+        made._require_sound()
+        return made
+
+    def _require_sound(self) -> None:
+        """Check that arrays from a file lead nowhere but into each other."""
+        if self.form not in FORMS:
+            raise ValueError(f"text features of form {self.form} are not known")
+        terms, count = self.terms, len(self.terms)
+        basis = np.arange(count) if self.basis is None else self.basis
+        width, buckets = self.components.shape, 1 << FORMS[self.form].bits
+        if not (
+            bool((np.diff(terms) > 0).all())
+            and (not count or (terms[0] >= 0 and terms[-1] < buckets))
+            and self.idf.shape == (count,)
+            and bool(((basis >= 0) & (basis < count)).all())
+            and len(width) == 2
+            and width[1] == len(basis)
+            and (width[0] == 0 or self.scale.shape == (width[0],))
+        ):
+            raise ValueError("the arrays of the text features do not fit together")
 
 
 def _chunks(
     columns: Sequence[str], texts: Texts, n_rows: int, form: int
 ) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
     """Yield the n-grams of some rows at a time: how many rows, row of each n-gram, and bucket."""
-    sizes = np.sum([_characters(texts[name]) for name in columns], axis=0) if n_rows else []
-    ends = np.cumsum(sizes)
+    ends = np.cumsum(np.sum([_characters(texts[name]) for name in columns], axis=0))
     first = 0
-    while first < n_rows or n_rows == first == 0:
+    while True:
         done = ends[first - 1] if first else 0
-        last = n_rows and max(first + 1, int(np.searchsorted(ends, done + CHUNK, side="right")))
+        last = max(first + 1, int(np.searchsorted(ends, done + CHUNK, side="right")))
+        last = min(last, n_rows)
         parts = [
             hashed_ngrams(list(texts[name][first:last]), salt, form)
             for salt, name in enumerate(columns)
         ]
         rows, buckets = (np.concatenate(part) for part in zip(*parts, strict=True))
         yield last - first, rows, buckets
-        if n_rows == 0:
-            return
         first = last
+        if first >= n_rows:
+            return
 
 
 def _counts(
