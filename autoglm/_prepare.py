@@ -21,6 +21,7 @@ from autoglm.core.text import say
 from autoglm.dataflow.clean import Cleaner
 from autoglm.dataflow.columns import Columns
 from autoglm.dataflow.encode import Encoder
+from autoglm.dataflow.parse import parse_names, parse_numbers
 from autoglm.dataflow.profile import TableProfile
 from autoglm.dataflow.split import make_folds
 from autoglm.dataflow.target import TargetCodec
@@ -34,8 +35,8 @@ SAMPLE_ROWS = 1000
 #: What a worker needs before it has any data.
 WORKER_MB = 100.0
 SAMPLE_CELLS = 300_000
-#: A column of numbers is cut into quarters beyond so many values; share of its cells that are some.
-MOST_GROUPS, NUMBERS = 10, 0.9
+#: Groups that are to be treated alike: a column of more numbers is cut into quarters.
+MOST_GROUPS = 10
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,13 @@ def prepare(
     if plan.total_folds != len(folds):
         plan = _shortened(plan, len(folds))
     work = Workspace.create(
-        folder, matrices, y, folds, facts, _metric(spec, y, codec), _groups(spec, rows)
+        folder,
+        matrices,
+        y,
+        folds,
+        facts,
+        _metric(spec, y, codec),
+        _groups(spec, rows, profile),
     )
     prepared = Prepared(cleaner, encoder, codec)
     work.store_prepared(prepared.dump() | _sample(rows, cleaner, folds))
@@ -230,17 +237,19 @@ def _directions(spec: TaskSpec, columns: Columns, encoder: Encoder) -> dict[int,
     return found
 
 
-def _groups(spec: TaskSpec, rows: pd.DataFrame) -> dict[str, NDArray[np.int64]]:
+def _groups(
+    spec: TaskSpec, rows: pd.DataFrame, profile: TableProfile
+) -> dict[str, NDArray[np.int64]]:
     """Return the codes of each row's groups by column; of many numbers quarters of the rows."""
     found = {}
     for name in spec.fair_to.value if spec.task_type.value == "binary" else ():
-        cells = rows[name]
-        numbers = pd.to_numeric(cells, errors="coerce")
-        if numbers.notna().mean() > NUMBERS and numbers.nunique() > MOST_GROUPS:
-            codes = pd.qcut(numbers, 4, labels=False, duplicates="drop").fillna(-1)
+        column, cells = profile.columns[name], rows[name].to_numpy(dtype=object)
+        if column.kind == "number" and column.n_unique > MOST_GROUPS:
+            numbers = pd.Series(parse_numbers(cells, column.rule))
+            codes = pd.qcut(numbers, 4, labels=False, duplicates="drop").fillna(-1).to_numpy()
         else:
-            codes = pd.Series(pd.factorize(cells.astype("string").str.strip())[0])
-        found[name] = codes.to_numpy().astype(np.int64)
+            codes = pd.factorize(parse_names(cells, column.rule))[0]
+        found[name] = codes.astype(np.int64)
     return found
 
 

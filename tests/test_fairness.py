@@ -109,11 +109,18 @@ def test_ways_to_say_it(sentence: str, columns: tuple[str, ...]) -> None:
 
 
 def test_numbers_are_cut_into_quarters(tmp_path: Path) -> None:
-    options = TaskOptions(fair_to=("years",), positive_class="yes")
-    task = AutoTask.create(dataset=applicants(), target="hired", options=options)
+    table = applicants()
+    rng = np.random.default_rng(2)
+    fee = np.where(table["sex"] == "male", 900, 300) + rng.integers(0, 200, len(table))
+    table["fee"] = [f"￥{value:,}" if i % 40 else "" for i, value in enumerate(fee)]
+    options = TaskOptions(fair_to=("fee",), positive_class="yes", drop_columns=("sex",))
+    task = AutoTask.create(dataset=table, target="hired", metric="f1", options=options)
     model = task.launch(run_dir=tmp_path, max_trials=3, workers=0)
-    assert 0 <= model.receipts["selection_gap"]["actual"] <= 1
-    assert "years" not in model.prepared.cleaner.inputs
+    assert model.receipts["selection_gap"]["kept"]
+    assert "fee" not in model.prepared.cleaner.inputs
+    said = model.predict(table.drop(columns=["sex", "fee", "hired"])) == "yes"
+    low, high = (said[(fee < 520) == cheap].mean() for cheap in (True, False))
+    assert 1 - low / high < MOST_GAP + 0.1
 
 
 def test_on_the_command_line(tmp_path: Path) -> None:
