@@ -54,14 +54,14 @@ def test_many_texts_move_the_labels(encoder: object) -> None:
     texts = [f"{text} ({i})" for i in range(15) for part in TEXTS.values() for text in part]
     wanted = [label for _ in range(15) for label, part in TEXTS.items() for _ in part]
     # Descriptions of which one hardly tells anything; the texts themselves do.
-    vague = TOPICS | {"money": "numbers"}
+    vague = TOPICS | {"money": "things people do"}
     right = {
         adapt: np.mean([a == b for a, b in zip(
             ZeroShot(vague, encoder, adapt=adapt).predict(texts), wanted, strict=True)])
         for adapt in (True, False)
     }  # type: ignore[arg-type]  # fmt: skip
-    assert right[True] >= 0.95
-    assert right[True] >= right[False]
+    assert right[True] == 1.0
+    assert right[True] > right[False] + 0.05
 
 
 def test_vectors_have_unit_length_and_an_encoder_writes_nothing(encoder: object) -> None:
